@@ -1,0 +1,17 @@
+//! What the tier topics carry.
+
+use serde::{Deserialize, Serialize};
+
+use crate::customer::Customer;
+use crate::order::Order;
+
+/// An order in its final state with its customer: the value on `platinum`,
+/// `gold`, `silver` and `bronze`, from which the mailer writes its mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TierRecord {
+    /// The order, VALIDATED or FAILED.
+    pub order: Order,
+    /// Who ordered; none if nobody knows them, and then there is no mail.
+    pub customer: Option<Customer>,
+}

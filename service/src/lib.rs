@@ -1,0 +1,3 @@
+//! What every service process shares.
+
+pub mod topics;

@@ -1,0 +1,71 @@
+//! What can stand in a topic or a store: keys as text, values as JSON.
+//!
+//! Keys are text so that topics and changelogs can be read with Kafka's console tools, and so that a
+//! store's order is the order of its keys' text. A composite key puts a separator between its parts
+//! that none of them contains and that sorts before what they contain.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A key of a topic or store: whatever has a text form that can be read back.
+pub trait Key: Display + FromStr<Err: Display> + Clone + Send + Sync + 'static {}
+
+impl<T: Display + FromStr<Err: Display> + Clone + Send + Sync + 'static> Key for T {}
+
+/// A value of a topic or store: whatever serde can write and read.
+pub trait Value: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Value for T {}
+
+/// Bytes that are not what their topic or store should hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A record that needs a key or a value comes without.
+    #[error("the record has no {0}")]
+    Missing(&'static str),
+    /// A key that is not the text of its type.
+    #[error("the key {text:?} is none of this topic or store: {reason}")]
+    Key {
+        /// The key, as far as it is text.
+        text: String,
+        /// What its type says of it.
+        reason: String,
+    },
+    /// A value that is not the JSON of its type.
+    #[error("the value is not what this topic or store holds: {0}")]
+    Value(String),
+}
+
+/// A value that serde cannot write as JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("the value cannot be written as JSON: {0}")]
+pub struct EncodeError(#[from] serde_json::Error);
+
+/// The bytes of a key.
+pub fn encode_key<K: Key>(key: &K) -> Bytes {
+    key.to_string().into_bytes().into()
+}
+
+/// The key that stands in `bytes`.
+pub fn decode_key<K: Key>(bytes: &[u8]) -> Result<K, DecodeError> {
+    let error = |reason: String| DecodeError::Key {
+        text: String::from_utf8_lossy(bytes).into_owned(),
+        reason,
+    };
+    let text = std::str::from_utf8(bytes).map_err(|e| error(e.to_string()))?;
+    text.parse().map_err(|e: K::Err| error(e.to_string()))
+}
+
+/// The bytes of a value.
+pub fn encode_value<V: Value>(value: &V) -> Result<Bytes, EncodeError> {
+    Ok(serde_json::to_vec(value)?.into())
+}
+
+/// The value that stands in `bytes`.
+pub fn decode_value<V: Value>(bytes: &[u8]) -> Result<V, DecodeError> {
+    serde_json::from_slice(bytes).map_err(|e| DecodeError::Value(e.to_string()))
+}

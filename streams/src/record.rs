@@ -1,0 +1,105 @@
+//! Records as they stand in Kafka: bytes, with their place.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::Timestamp;
+
+/// One partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's number, from 0.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// The partition `partition` of `topic`.
+    pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// A header of a record: a name, and a value that Kafka lets be absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The header's name.
+    pub name: String,
+    /// Its value.
+    pub value: Option<Bytes>,
+}
+
+impl Header {
+    /// A header with a value.
+    pub fn new(name: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        Self { name: name.into(), value: Some(value.into()) }
+    }
+}
+
+/// A record as a consumer reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerRecord {
+    /// Where it stands.
+    pub topic: Arc<str>,
+    /// The partition it stands in.
+    pub partition: i32,
+    /// Its offset in the partition.
+    pub offset: i64,
+    /// The broker's or the producer's time, as the topic is set.
+    pub timestamp: Timestamp,
+    /// The key's bytes.
+    pub key: Option<Bytes>,
+    /// The value's bytes; absent in a tombstone.
+    pub value: Option<Bytes>,
+    /// Its headers, in order.
+    pub headers: Vec<Header>,
+}
+
+impl ConsumerRecord {
+    /// Topic, partition and offset: enough to find the record again.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            offset: self.offset,
+            timestamp: self.timestamp,
+        }
+    }
+}
+
+/// The place and time of the record that is being processed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The topic it was read from.
+    pub topic: Arc<str>,
+    /// The partition it was read from.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+    /// Its timestamp there.
+    pub timestamp: Timestamp,
+}
+
+/// A record to be written. The partition is always set: the runtime places keys as Java clients do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducerRecord {
+    /// The topic to write to.
+    pub topic: Arc<str>,
+    /// The partition to write to.
+    pub partition: i32,
+    /// The key's bytes.
+    pub key: Option<Bytes>,
+    /// The value's bytes; absent in a tombstone.
+    pub value: Option<Bytes>,
+    /// Its headers, in order.
+    pub headers: Vec<Header>,
+}

@@ -1,0 +1,163 @@
+//! A store as a task sees it: the committed layer with the open transaction's writes on top.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{BackendError, Change, StoreBackend};
+
+pub(crate) struct OverlayStore {
+    committed: Arc<dyn StoreBackend>,
+    overlay: BTreeMap<Bytes, Option<Bytes>>,
+}
+
+impl OverlayStore {
+    pub(crate) fn new(committed: Arc<dyn StoreBackend>) -> Self {
+        Self { committed, overlay: BTreeMap::new() }
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        match self.overlay.get(key) {
+            Some(written) => Ok(written.clone()),
+            None => self.committed.get(key),
+        }
+    }
+
+    /// Sets the key's value, or deletes the key.
+    pub(crate) fn write(&mut self, key: Bytes, value: Option<Bytes>) {
+        self.overlay.insert(key, value);
+    }
+
+    /// At most `limit` entries between the bounds, in the order of their keys.
+    pub(crate) fn range(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, BackendError> {
+        if is_empty(from, to) || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        let mut written = self.overlay.range::<[u8], _>((from, to)).peekable();
+        self.committed.range(from, to, &mut |key, value| {
+            while let Some((key, value)) = written.next_if(|(written, _)| written.as_ref() < key) {
+                found.extend(value.clone().map(|value| (key.clone(), value)));
+            }
+            match written.next_if(|(written, _)| written.as_ref() == key) {
+                Some((key, value)) => found.extend(value.clone().map(|value| (key.clone(), value))),
+                None => found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value))),
+            }
+            if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let rest = written.filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+        found.extend(rest.take(limit.saturating_sub(found.len())));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// The last value of each key that the open transaction wrote.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&Bytes, &Option<Bytes>)> {
+        self.overlay.iter()
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.overlay.is_empty()
+    }
+
+    /// After Kafka's commit: the overlay goes down to the committed layer, which now stands for `checkpoint`.
+    pub(crate) fn commit(&mut self, checkpoint: i64) -> Result<(), BackendError> {
+        let changes: Vec<Change> = std::mem::take(&mut self.overlay).into_iter().collect();
+        self.committed.apply(changes, checkpoint)
+    }
+
+    /// After an abort: as if the transaction had never been.
+    pub(crate) fn abort(&mut self) {
+        self.overlay.clear();
+    }
+
+    pub(crate) fn committed(&self) -> &Arc<dyn StoreBackend> {
+        &self.committed
+    }
+}
+
+fn is_empty(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+    match (from, to) {
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => from >= to,
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::MemoryStore;
+    use super::*;
+
+    fn key() -> impl Strategy<Value = Bytes> {
+        prop::collection::vec(0_u8..4, 0..3).prop_map(Bytes::from)
+    }
+
+    fn changes() -> impl Strategy<Value = Vec<Change>> {
+        prop::collection::vec((key(), prop::option::of(key())), 0..20)
+    }
+
+    proptest! {
+        /// Reads through the overlay are reads of a map to which all writes were applied.
+        #[test]
+        fn reads_see_both_layers(
+            committed in changes(), written in changes(), from in key(), to in key(), limit in 0_usize..12,
+        ) {
+            let mut model = BTreeMap::new();
+            for (key, value) in committed.iter().chain(&written) {
+                match value {
+                    Some(value) => model.insert(key.clone(), value.clone()),
+                    None => model.remove(key),
+                };
+            }
+            let backend = Arc::new(MemoryStore::default());
+            backend.apply(committed, 1).unwrap();
+            let mut store = OverlayStore::new(backend.clone());
+            for (key, value) in written {
+                store.write(key, value);
+            }
+
+            for key in model.keys() {
+                prop_assert_eq!(store.get(key).unwrap().as_ref(), model.get(key));
+            }
+            let bounds = (Bound::Included(from.as_ref()), Bound::Excluded(to.as_ref()));
+            let expected: Vec<_> = model
+                .iter()
+                .filter(|(key, _)| **key >= from && **key < to)
+                .take(limit)
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            prop_assert_eq!(store.range(bounds.0, bounds.1, limit).unwrap(), expected);
+
+            store.commit(2).unwrap();
+            prop_assert_eq!(backend.checkpoint().unwrap(), Some(2));
+            let all: Vec<_> = model.into_iter().collect();
+            prop_assert_eq!(store.range(Bound::Unbounded, Bound::Unbounded, 100).unwrap(), all);
+        }
+
+        /// What an aborted transaction wrote leaves no trace.
+        #[test]
+        fn an_abort_leaves_no_trace(committed in changes(), written in changes()) {
+            let backend = Arc::new(MemoryStore::default());
+            backend.apply(committed, 1).unwrap();
+            let mut store = OverlayStore::new(backend);
+            let all = |store: &OverlayStore| store.range(Bound::Unbounded, Bound::Unbounded, 100).unwrap();
+            let before = all(&store);
+            for (key, value) in written {
+                store.write(key, value);
+            }
+            store.abort();
+            prop_assert_eq!(all(&store), before);
+            prop_assert!(!store.is_dirty());
+        }
+    }
+}

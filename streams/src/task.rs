@@ -1,0 +1,219 @@
+//! A task: one partition of an application. It does no IO but for reading its stores; what it wants done it
+//! returns, and the worker does it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::Timestamp;
+use crate::dead_letter;
+use crate::global::TableState;
+use crate::processor::ProcessError;
+use crate::record::{ConsumerRecord, ProducerRecord};
+use crate::run::Run;
+use crate::store::{BackendError, OverlayStore, StoreBackend};
+use crate::topology::{NodeId, Topology};
+
+pub(crate) struct Task {
+    run: Run,
+    /// The first offset of each input that is not processed.
+    positions: BTreeMap<Arc<str>, i64>,
+    /// The same as of the last commit.
+    committed: BTreeMap<Arc<str>, i64>,
+    punctuations: Vec<Punctuation>,
+    dirty: bool,
+}
+
+struct Punctuation {
+    node: NodeId,
+    interval: Duration,
+    due: Timestamp,
+}
+
+/// What a commit made visible: for readers and metrics.
+pub(crate) struct Committed {
+    pub(crate) keys: Vec<(usize, Bytes)>,
+    pub(crate) counts: BTreeMap<&'static str, u64>,
+}
+
+impl Task {
+    /// The task of `partition`, whose stores are restored, and which goes on at `positions`.
+    pub(crate) fn new(
+        topology: Arc<Topology>,
+        partition: i32,
+        partitions: i32,
+        stores: Vec<Arc<dyn StoreBackend>>,
+        tables: Arc<[TableState]>,
+        positions: BTreeMap<Arc<str>, i64>,
+        now: Timestamp,
+    ) -> Self {
+        let punctuations = topology.nodes.iter().enumerate().filter_map(|(node, processor)| {
+            let interval = processor.punctuation_interval()?;
+            Some(Punctuation { node, interval, due: now + interval })
+        });
+        let punctuations = punctuations.collect();
+        let stores = stores.into_iter().map(OverlayStore::new).collect();
+        Self {
+            run: Run::new(topology, partition, partitions, stores, tables, now),
+            committed: positions.clone(),
+            positions,
+            punctuations,
+            dirty: false,
+        }
+    }
+
+    pub(crate) fn partition(&self) -> i32 {
+        self.run.partition
+    }
+
+    /// Processes a record; one that cannot be decoded becomes a dead letter. A record that was processed
+    /// before (it can come again after a re-assignment) changes nothing.
+    pub(crate) fn process(&mut self, record: &ConsumerRecord, now: Timestamp) -> Result<(), ProcessError> {
+        let Some(position) = self.positions.get_mut(&record.topic) else { return Ok(()) };
+        if record.offset < *position {
+            return Ok(());
+        }
+        *position = record.offset + 1;
+        let topology = self.run.topology.clone();
+        let Some(source) = topology.source(&record.topic) else { return Ok(()) };
+        self.run.now = now;
+        match (source.decode)(record.key.as_deref(), record.value.as_deref()) {
+            Ok(decoded) => {
+                self.run.origin = Some(record.origin());
+                let result = self.run.run(source.node, decoded);
+                self.run.origin = None;
+                result
+            }
+            Err(error) => {
+                self.dead_letter(record, "DecodeError", &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends a record that cannot be processed to the dead letter topic, in its place.
+    pub(crate) fn dead_letter(&mut self, record: &ConsumerRecord, exception: &str, error: &dyn std::fmt::Display) {
+        if let Some(position) = self.positions.get_mut(&record.topic) {
+            *position = (*position).max(record.offset + 1);
+        }
+        let headers = dead_letter::headers(record, exception, &error.to_string());
+        self.run.send_dead_letter(record.key.clone(), record.value.clone(), headers);
+    }
+
+    /// When the next punctuation is due.
+    pub(crate) fn next_punctuation(&self) -> Option<Timestamp> {
+        self.punctuations.iter().map(|punctuation| punctuation.due).min()
+    }
+
+    /// Does what is due by the wall clock.
+    pub(crate) fn punctuate(&mut self, now: Timestamp) -> Result<(), ProcessError> {
+        self.run.now = now;
+        for punctuation in &mut self.punctuations {
+            if punctuation.due <= now {
+                punctuation.due = now + punctuation.interval;
+                self.run.punctuate(punctuation.node)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The records that were put out since the last call, in order.
+    pub(crate) fn take_output(&mut self) -> std::vec::Drain<'_, ProducerRecord> {
+        self.dirty |= !self.run.output.is_empty();
+        self.run.output.drain(..)
+    }
+
+    /// The changelog records of the open transaction, the last value of each key, with the index of their store.
+    pub(crate) fn changelog(&self) -> impl Iterator<Item = (usize, ProducerRecord)> {
+        self.run.stores.iter().zip(&self.run.topology.stores).enumerate().flat_map(move |(index, (store, spec))| {
+            store.changes().map(move |(key, value)| {
+                let record = ProducerRecord {
+                    topic: spec.changelog.name.clone(),
+                    partition: self.run.partition,
+                    key: Some(key.clone()),
+                    value: value.clone(),
+                    headers: Vec::new(),
+                };
+                (index, record)
+            })
+        })
+    }
+
+    /// The inputs that have moved since the last commit, with the first offset that is not processed.
+    pub(crate) fn moved(&self) -> impl Iterator<Item = (&Arc<str>, i64)> {
+        self.positions
+            .iter()
+            .filter(|(topic, position)| self.committed.get(*topic) != Some(position))
+            .map(|(topic, position)| (topic, *position))
+    }
+
+    /// All inputs, with the first offset that is not processed.
+    pub(crate) fn positions(&self) -> &BTreeMap<Arc<str>, i64> {
+        &self.positions
+    }
+
+    /// Whether there is anything to commit besides positions.
+    pub(crate) fn has_effects(&self) -> bool {
+        self.dirty || self.run.stores.iter().any(OverlayStore::is_dirty) || !self.run.counts.is_empty()
+    }
+
+    /// After Kafka's commit: the stores take what was written. `checkpoints` gives for each store that was
+    /// written the offset after its last changelog record.
+    pub(crate) fn commit(&mut self, checkpoints: &BTreeMap<usize, i64>) -> Result<Committed, BackendError> {
+        let mut keys = Vec::new();
+        for (index, store) in self.run.stores.iter_mut().enumerate().filter(|(_, store)| store.is_dirty()) {
+            keys.extend(store.changes().map(|(key, _)| (index, key.clone())));
+            // A store that was written has changelog records, and they were delivered before the commit.
+            let checkpoint = checkpoints.get(&index).copied().unwrap_or_default();
+            store.commit(checkpoint)?;
+        }
+        self.committed.clone_from(&self.positions);
+        self.dirty = false;
+        Ok(Committed { keys, counts: std::mem::take(&mut self.run.counts) })
+    }
+
+    /// Back to the last commit.
+    pub(crate) fn abort(&mut self) {
+        self.run.abort();
+        self.positions.clone_from(&self.committed);
+        self.dirty = false;
+    }
+
+    /// The inputs whose end is asked for, with the time of the question.
+    pub(crate) fn take_end_requests(&mut self) -> Vec<(Arc<str>, Timestamp)> {
+        let ends = self.run.ends.iter_mut();
+        ends.filter_map(|(topic, end)| Some((topic.clone(), end.take_request()?))).collect()
+    }
+
+    /// Kafka's answer: the high watermark of this task's partition of `topic`.
+    pub(crate) fn answer_end(&mut self, topic: &str, as_of: Timestamp, end: i64) {
+        if let Some(ends) = self.run.ends.get_mut(topic) {
+            ends.answer(as_of, vec![end]);
+        }
+    }
+
+    /// The inputs whose end is known and not reached yet.
+    pub(crate) fn awaited_ends(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.run.ends.iter().filter(|(_, end)| end.is_awaited()).map(|(topic, _)| topic)
+    }
+
+    /// The consumer has handed out everything below `position` of `topic`, and all of it is processed.
+    pub(crate) fn read_up_to(&mut self, topic: &str, position: i64) {
+        if let Some(ends) = self.run.ends.get_mut(topic) {
+            ends.advance(&[position]);
+        }
+    }
+
+    /// The committed layer of a store, for readers.
+    pub(crate) fn committed_stores(&self) -> Vec<Arc<dyn StoreBackend>> {
+        self.run.stores.iter().map(|store| store.committed().clone()).collect()
+    }
+
+    /// The committed layer as bytes, for tests.
+    pub(crate) fn store(&self, index: usize) -> Option<&OverlayStore> {
+        self.run.stores.get(index)
+    }
+}
+

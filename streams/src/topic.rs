@@ -1,0 +1,87 @@
+//! Topics: a name, the types of key and value, and what becomes of old records.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A topic whose records have keys of type `K` and values of type `V`.
+pub struct Topic<K, V> {
+    name: &'static str,
+    cleanup: Cleanup,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Topic<K, V> {
+    /// A topic that keeps its records for the broker's retention time.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, cleanup: Cleanup::Delete, types: PhantomData }
+    }
+
+    /// The same topic, keeping the last value of each key for ever, and each value at least for `min_lag`.
+    pub const fn compacted(self, min_lag: Duration) -> Self {
+        Self { name: self.name, cleanup: Cleanup::Compact { min_lag }, types: PhantomData }
+    }
+
+    /// The topic's name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What the broker has to know of it.
+    pub fn spec(&self) -> TopicSpec {
+        TopicSpec { name: self.name.into(), cleanup: self.cleanup }
+    }
+}
+
+impl<K, V> fmt::Debug for Topic<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topic").field("name", &self.name).field("cleanup", &self.cleanup).finish()
+    }
+}
+
+/// What a broker has to know of a topic, besides the number of its partitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// The topic's name.
+    pub name: Arc<str>,
+    /// What becomes of old records.
+    pub cleanup: Cleanup,
+}
+
+/// What becomes of a topic's old records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleanup {
+    /// Deleted after the broker's retention time.
+    Delete,
+    /// Only the last value of each key is kept, and each value at least for `min_lag`.
+    Compact {
+        /// Kafka's `min.compaction.lag.ms`.
+        min_lag: Duration,
+    },
+    /// Kept until the application that reads it asks for deletion (repartition topics).
+    Purged,
+}
+
+impl Cleanup {
+    /// Kafka's `cleanup.policy`.
+    pub fn policy(self) -> &'static str {
+        match self {
+            Cleanup::Compact { .. } => "compact",
+            Cleanup::Delete | Cleanup::Purged => "delete",
+        }
+    }
+
+    /// The topic settings that follow from it, by Kafka's names.
+    pub fn settings(self) -> Vec<(&'static str, String)> {
+        let mut settings = vec![("cleanup.policy", self.policy().to_string())];
+        match self {
+            Cleanup::Delete => {}
+            Cleanup::Compact { min_lag } => {
+                settings.push(("min.compaction.lag.ms", min_lag.as_millis().to_string()));
+            }
+            Cleanup::Purged => settings.push(("retention.ms", "-1".to_string())),
+        }
+        settings
+    }
+}

@@ -1,0 +1,218 @@
+//! Building a topology, step by step and typed.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::codec::{Key, Value, decode_key, decode_value};
+use crate::codec::DecodeError;
+use crate::global::{GlobalTable, GlobalTableSpec};
+use crate::processor::Processor;
+use crate::store::{Fold, Store, StoreSpec};
+use crate::topic::{Cleanup, Topic, TopicSpec};
+
+use super::node::{self, ProcessorNode};
+use super::{AnyRecord, DecodeFn, Node, NodeId, Source, Topology};
+
+/// Collects the steps of a topology. Begin with [`Topology::builder`].
+pub struct TopologyBuilder {
+    graph: Rc<RefCell<Topology>>,
+}
+
+/// The records that flow out of a step. Cloning it lets several steps follow the same one.
+pub struct Stream<K, V> {
+    graph: Rc<RefCell<Topology>>,
+    node: NodeId,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Clone for Stream<K, V> {
+    fn clone(&self) -> Self {
+        Self { graph: self.graph.clone(), node: self.node, types: PhantomData }
+    }
+}
+
+impl TopologyBuilder {
+    pub(super) fn new(application: &str) -> Self {
+        Self { graph: Rc::new(RefCell::new(Topology::empty(application))) }
+    }
+
+    /// A store with a changelog topic of its own, `<application>-<name>-changelog`.
+    pub fn store<K: Key, V: Value>(&mut self, name: &str) -> Store<K, V> {
+        let mut graph = self.graph.borrow_mut();
+        let changelog = format!("{}-{name}-changelog", graph.application);
+        let cleanup = Cleanup::Compact { min_lag: std::time::Duration::ZERO };
+        let changelog = TopicSpec { name: changelog.into(), cleanup };
+        graph.add_store(StoreSpec { name: name.into(), changelog, fold: Fold::LastValue })
+    }
+
+    /// A store whose content is a topic with a meaning of its own, which therefore is its changelog: what
+    /// is put into the store is written to the topic. When it is restored, a record counts only if
+    /// `newer` accepts it over what is stored; one that cannot be decoded is skipped.
+    pub fn topic_store<K: Key, V: Value>(
+        &mut self,
+        name: &str,
+        topic: &Topic<K, V>,
+        newer: impl Fn(Option<&V>, &V) -> bool + Send + Sync + 'static,
+    ) -> Store<K, V> {
+        let accept = move |key: &[u8], stored: Option<&[u8]>, value: &[u8]| {
+            let stored = stored.and_then(|stored| decode_value(stored).ok());
+            decode_key::<K>(key).is_ok() && decode_value(value).is_ok_and(|value| newer(stored.as_ref(), &value))
+        };
+        let spec = StoreSpec { name: name.into(), changelog: topic.spec(), fold: Fold::Accept(Arc::new(accept)) };
+        self.graph.borrow_mut().add_store(spec)
+    }
+
+    /// The whole of a topic, in every instance: for lookups by keys other than the records' own.
+    pub fn global_table<K: Key, V: Value>(&mut self, topic: &Topic<K, V>) -> GlobalTable<K, V> {
+        let mut graph = self.graph.borrow_mut();
+        graph.global_tables.push(GlobalTableSpec::new::<K, V>(topic.spec()));
+        GlobalTable::new(graph.global_tables.len() - 1)
+    }
+
+    /// The records of a topic. A record without key or value, or one that cannot be decoded, goes to the
+    /// dead letter topic.
+    ///
+    /// # Panics
+    /// When the topic is a source already, with other types.
+    pub fn source<K: Key, V: Value>(&mut self, topic: &Topic<K, V>) -> Stream<K, V> {
+        source(&self.graph, topic.spec())
+    }
+
+    /// The finished topology. Streams that are still held lead nowhere from now on.
+    pub fn build(self) -> Topology {
+        self.graph.replace(Topology::empty(""))
+    }
+}
+
+impl<K: Clone + Send + 'static, V: Clone + Send + 'static> Stream<K, V> {
+    /// The records for which `predicate` holds.
+    pub fn filter(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Stream<K, V> {
+        self.flat_map(move |key, value| predicate(&key, &value).then_some((key, value)))
+    }
+
+    /// Each record becomes another one with the same key, or none.
+    pub fn filter_map_values<VO>(self, function: impl Fn(&K, V) -> Option<VO> + Send + Sync + 'static) -> Stream<K, VO>
+    where
+        VO: Clone + Send + 'static,
+    {
+        self.flat_map(move |key, value| function(&key, value).map(|value| (key, value)))
+    }
+
+    /// Each record becomes any number of others. Where keys change and a store or a join comes later,
+    /// a [`Stream::repartition`] has to follow.
+    pub fn flat_map<KO, VO, I>(self, function: impl Fn(K, V) -> I + Send + Sync + 'static) -> Stream<KO, VO>
+    where
+        KO: Clone + Send + 'static,
+        VO: Clone + Send + 'static,
+        I: IntoIterator<Item = (KO, VO)>,
+    {
+        self.then(node::flat_map(function))
+    }
+
+    /// A step that may keep state.
+    pub fn process<P>(self, processor: P) -> Stream<P::KeyOut, P::ValueOut>
+    where
+        P: Processor<KeyIn = K, ValueIn = V>,
+    {
+        self.then(Box::new(ProcessorNode(processor)))
+    }
+
+    fn then<KO, VO>(&self, node: Box<dyn Node>) -> Stream<KO, VO> {
+        let mut graph = self.graph.borrow_mut();
+        let child = graph.add_node(node);
+        if let Some(children) = graph.children.get_mut(self.node) {
+            children.push(child);
+        }
+        Stream { graph: self.graph.clone(), node: child, types: PhantomData }
+    }
+}
+
+impl<K: Key, V: Value> Stream<K, V> {
+    /// The same records under new keys, by way of the topic `<application>-<name>-repartition`, so that all
+    /// of one key meet in one task.
+    pub fn rekey<KO: Key>(self, name: &str, key: impl Fn(&K, &V) -> KO + Send + Sync + 'static) -> Stream<KO, V> {
+        self.flat_map(move |old, value| [(key(&old, &value), value)]).repartition(name)
+    }
+
+    /// The same records, by way of the topic `<application>-<name>-repartition`, so that all of one key meet
+    /// in one task.
+    pub fn repartition(self, name: &str) -> Stream<K, V> {
+        let topic: Arc<str> = format!("{}-{name}-repartition", self.graph.borrow().application).into();
+        self.then::<K, V>(node::sink({
+            let topic = topic.clone();
+            move |_: &K, _: &V| topic.clone()
+        }));
+        source(&self.graph, TopicSpec { name: topic, cleanup: Cleanup::Purged })
+    }
+
+    /// Writes the records to a topic, of which this application becomes the only writer.
+    pub fn sink(self, topic: &Topic<K, V>) {
+        self.sink_by(std::slice::from_ref(topic), |_, _| 0);
+    }
+
+    /// Writes each record to the one of `topics` that `choose` gives the index of; an index beyond the
+    /// last means the last.
+    pub fn sink_by(self, topics: &[Topic<K, V>], choose: impl Fn(&K, &V) -> usize + Send + Sync + 'static) {
+        let specs: Vec<TopicSpec> = topics.iter().map(Topic::spec).collect();
+        let names: Vec<Arc<str>> = specs.iter().map(|topic| topic.name.clone()).collect();
+        let Some(last) = names.last().cloned() else { return };
+        self.graph.borrow_mut().sinks.extend(specs);
+        self.then::<K, V>(node::sink(move |key: &K, value: &V| {
+            names.get(choose(key, value)).unwrap_or(&last).clone()
+        }));
+    }
+}
+
+/// The stream of a topic. One topic is read and decoded once, however many steps ask for it.
+fn source<K: Key, V: Value>(graph: &Rc<RefCell<Topology>>, topic: TopicSpec) -> Stream<K, V> {
+    let types = TypeId::of::<(K, V)>();
+    let mut topology = graph.borrow_mut();
+    let node = match topology.source(&topic.name) {
+        Some(known) => {
+            assert!(known.types == types, "topic {:?} is a source already, with other types", topic.name);
+            known.node
+        }
+        None => {
+            let node = topology.add_node(node::flat_map(|key: K, value: V| [(key, value)]));
+            topology.sources.push(Source { topic, node, types, decode: decode::<K, V>() });
+            node
+        }
+    };
+    Stream { graph: graph.clone(), node, types: PhantomData }
+}
+
+fn decode<K: Key, V: Value>() -> Box<DecodeFn> {
+    Box::new(|key, value| {
+        let key: K = decode_key(key.ok_or(DecodeError::Missing("key"))?)?;
+        let value: V = decode_value(value.ok_or(DecodeError::Missing("value"))?)?;
+        Ok(Box::new((key, value)) as AnyRecord)
+    })
+}
+
+impl Topology {
+    fn empty(application: &str) -> Self {
+        Self {
+            application: application.into(),
+            sources: Vec::new(),
+            nodes: Vec::new(),
+            children: Vec::new(),
+            stores: Vec::new(),
+            global_tables: Vec::new(),
+            sinks: Vec::new(),
+        }
+    }
+
+    fn add_store<K, V>(&mut self, spec: StoreSpec) -> Store<K, V> {
+        self.stores.push(spec);
+        Store::new(self.stores.len() - 1)
+    }
+
+    fn add_node(&mut self, node: Box<dyn Node>) -> NodeId {
+        self.nodes.push(node);
+        self.children.push(Vec::new());
+        self.nodes.len() - 1
+    }
+}
