@@ -67,7 +67,7 @@ mod tests {
     fn http_shows_what_is_available() {
         let stock = Stock { on_hand: 10, reserved: 3 };
         let view = StockView { product_id: &parsed("p-1"), stock };
-        insta::assert_snapshot!(serde_json::to_string(&view).unwrap(), @"");
-        insta::assert_snapshot!(serde_json::to_string(&stock).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string(&view).unwrap(), @r#"{"productId":"p-1","onHand":10,"reserved":3,"available":7}"#);
+        insta::assert_snapshot!(serde_json::to_string(&stock).unwrap(), @r#"{"onHand":10,"reserved":3}"#);
     }
 }

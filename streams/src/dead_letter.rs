@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::record::{ConsumerRecord, Header};
 
 /// The record's own headers, and those that tell why and from where it comes.
-pub(crate) fn headers(record: &ConsumerRecord, exception: &str, message: &str) -> Vec<Header> {
+pub fn headers(record: &ConsumerRecord, exception: &str, message: &str) -> Vec<Header> {
     let mut headers = record.headers.clone();
     for (name, value) in [
         ("exception", exception.to_string()),

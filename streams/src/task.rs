@@ -13,7 +13,7 @@ use crate::global::TableState;
 use crate::processor::ProcessError;
 use crate::record::{ConsumerRecord, ProducerRecord};
 use crate::run::Run;
-use crate::store::{BackendError, OverlayStore, StoreBackend};
+use crate::store::{BackendError, Checkpoint, OverlayStore, StoreBackend};
 use crate::topology::{NodeId, Topology};
 
 pub(crate) struct Task {
@@ -62,10 +62,6 @@ impl Task {
             punctuations,
             dirty: false,
         }
-    }
-
-    pub(crate) fn partition(&self) -> i32 {
-        self.run.partition
     }
 
     /// Processes a record; one that cannot be decoded becomes a dead letter. A record that was processed
@@ -154,20 +150,25 @@ impl Task {
         &self.positions
     }
 
+    /// The same as of the last commit.
+    pub(crate) fn committed_positions(&self) -> &BTreeMap<Arc<str>, i64> {
+        &self.committed
+    }
+
     /// Whether there is anything to commit besides positions.
     pub(crate) fn has_effects(&self) -> bool {
-        self.dirty || self.run.stores.iter().any(OverlayStore::is_dirty) || !self.run.counts.is_empty()
+        self.dirty || !self.run.output.is_empty() || self.run.stores.iter().any(OverlayStore::is_dirty)
     }
 
     /// After Kafka's commit: the stores take what was written. `checkpoints` gives for each store that was
     /// written the offset after its last changelog record.
-    pub(crate) fn commit(&mut self, checkpoints: &BTreeMap<usize, i64>) -> Result<Committed, BackendError> {
+    pub(crate) fn commit(&mut self, checkpoints: &BTreeMap<usize, i64>, now: Timestamp) -> Result<Committed, BackendError> {
         let mut keys = Vec::new();
         for (index, store) in self.run.stores.iter_mut().enumerate().filter(|(_, store)| store.is_dirty()) {
             keys.extend(store.changes().map(|(key, _)| (index, key.clone())));
             // A store that was written has changelog records, and they were delivered before the commit.
-            let checkpoint = checkpoints.get(&index).copied().unwrap_or_default();
-            store.commit(checkpoint)?;
+            let offset = checkpoints.get(&index).copied().unwrap_or_default();
+            store.commit(Checkpoint { offset, at: now })?;
         }
         self.committed.clone_from(&self.positions);
         self.dirty = false;
@@ -179,6 +180,16 @@ impl Task {
         self.run.abort();
         self.positions.clone_from(&self.committed);
         self.dirty = false;
+    }
+
+    /// Says that the stores are up to date, though nothing was written.
+    pub(crate) fn touch(&self, now: Timestamp) -> Result<(), BackendError> {
+        for store in &self.run.stores {
+            if let Some(checkpoint) = store.committed().checkpoint()? {
+                store.committed().apply(Vec::new(), Checkpoint { at: now, ..checkpoint })?;
+            }
+        }
+        Ok(())
     }
 
     /// The inputs whose end is asked for, with the time of the question.

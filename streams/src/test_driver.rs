@@ -12,7 +12,7 @@ use crate::codec::{Key, Value, decode_key, decode_value, encode_key, encode_valu
 use crate::global::TableState;
 use crate::partitioner::partition_of;
 use crate::record::{ConsumerRecord, ProducerRecord};
-use crate::store::{MemoryStore, Store, StoreBackend};
+use crate::store::{Checkpoint, MemoryStore, Store, StoreBackend};
 use crate::task::Task;
 use crate::topic::Topic;
 use crate::topology::Topology;
@@ -181,7 +181,8 @@ impl TestDriver {
         let key = encode_key(key);
         let partition = usize::try_from(partition_of(&key, self.partitions)).unwrap_or_default();
         let change = vec![(key, Some(bytes.into()))];
-        self.stores[partition][store.index].apply(change, 0).expect("memory can be written");
+        let checkpoint = Checkpoint { offset: 0, at: self.now };
+        self.stores[partition][store.index].apply(change, checkpoint).expect("memory can be written");
     }
 
     fn run(&mut self) {
@@ -196,7 +197,8 @@ impl TestDriver {
             if spec.topic.name == record.topic {
                 if let Ok(change) = spec.change(&record) {
                     let partition = usize::try_from(record.partition).unwrap_or_default();
-                    table.partitions[partition].apply(vec![change], record.offset + 1).expect("memory can be written");
+                    let checkpoint = Checkpoint { offset: record.offset + 1, at: self.now };
+                    table.partitions[partition].apply(vec![change], checkpoint).expect("memory can be written");
                 }
             }
         }
@@ -225,7 +227,7 @@ impl TestDriver {
             self.output.entry(record.topic.clone()).or_default().push_back(record.clone());
             self.changelog.entry(record.topic.clone()).or_default().push(record);
         }
-        let committed = self.tasks[index].commit(&checkpoints).expect("memory can be written");
+        let committed = self.tasks[index].commit(&checkpoints, self.now).expect("memory can be written");
         for (name, count) in committed.counts {
             *self.counts.entry(name).or_default() += count;
         }

@@ -6,7 +6,6 @@ use crate::samples::{any_new_order, any_order, failed};
 #[test]
 fn http_shows_the_order_without_its_origin() {
     let view = serde_json::to_string(&OrderView(&failed())).unwrap();
-    insta::assert_snapshot!(view, @"");
     let value = serde_json::to_string(&failed()).unwrap();
     let origin = r#","origin":{"partition":2,"offset":42}}"#;
     assert_eq!(value.strip_suffix(origin), view.strip_suffix('}'));

@@ -24,17 +24,124 @@ fn ada() -> Customer {
 #[test]
 fn order_requests() {
     let request = OrderRequest::Create { order: new_order(), requested_at: at("10:00:00") };
-    insta::assert_snapshot!(json(&request), @"");
+    insta::assert_snapshot!(json(&request), @r#"
+    {
+      "type": "create",
+      "order": {
+        "id": "01J9Z",
+        "customerId": "c-15",
+        "currency": "EUR",
+        "lines": [
+          {
+            "productId": "p-1",
+            "quantity": 3,
+            "unitPrice": "12.50"
+          }
+        ]
+      },
+      "requestedAt": "2026-03-01T10:00:00Z"
+    }
+    "#);
 }
 
 #[test]
 fn orders_created() {
-    insta::assert_snapshot!(json(&created()), @"");
+    insta::assert_snapshot!(json(&created()), @r#"
+    {
+      "id": "01J9Z",
+      "customerId": "c-15",
+      "currency": "EUR",
+      "lines": [
+        {
+          "productId": "p-1",
+          "quantity": 3,
+          "unitPrice": "12.50"
+        }
+      ],
+      "total": "37.50",
+      "state": "CREATED",
+      "attempt": 1,
+      "version": 1,
+      "reasons": [],
+      "validations": [],
+      "history": [
+        {
+          "state": "CREATED",
+          "version": 1,
+          "at": "2026-03-01T10:00:00Z"
+        }
+      ],
+      "createdAt": "2026-03-01T10:00:00Z",
+      "updatedAt": "2026-03-01T10:00:00Z",
+      "origin": {
+        "partition": 2,
+        "offset": 42
+      }
+    }
+    "#);
 }
 
 #[test]
 fn orders_failed() {
-    insta::assert_snapshot!(json(&failed()), @"");
+    insta::assert_snapshot!(json(&failed()), @r#"
+    {
+      "id": "01J9Z",
+      "customerId": "c-15",
+      "currency": "EUR",
+      "lines": [
+        {
+          "productId": "p-1",
+          "quantity": 3,
+          "unitPrice": "12.50"
+        }
+      ],
+      "total": "37.50",
+      "state": "FAILED",
+      "attempt": 1,
+      "version": 2,
+      "reasons": [
+        {
+          "check": "INVENTORY_CHECK",
+          "code": "OUT_OF_STOCK",
+          "detail": "p-1: 3 asked, 2 available"
+        }
+      ],
+      "validations": [
+        {
+          "check": "ORDER_DETAILS_CHECK",
+          "result": "PASS",
+          "startedAt": "2026-03-01T10:00:00.1Z",
+          "finishedAt": "2026-03-01T10:00:00.125Z"
+        },
+        {
+          "check": "INVENTORY_CHECK",
+          "result": "FAIL",
+          "code": "OUT_OF_STOCK",
+          "detail": "p-1: 3 asked, 2 available",
+          "startedAt": "2026-03-01T10:00:00.25Z",
+          "finishedAt": "2026-03-01T10:00:00.5Z"
+        }
+      ],
+      "history": [
+        {
+          "state": "CREATED",
+          "version": 1,
+          "at": "2026-03-01T10:00:00Z"
+        },
+        {
+          "state": "FAILED",
+          "version": 2,
+          "at": "2026-03-01T10:00:00.75Z"
+        }
+      ],
+      "createdAt": "2026-03-01T10:00:00Z",
+      "updatedAt": "2026-03-01T10:00:00.75Z",
+      "origin": {
+        "partition": 2,
+        "offset": 42
+      }
+    }
+    "#);
 }
 
 #[test]
@@ -48,17 +155,67 @@ fn orders_with_a_total_that_overflows() {
 fn order_validations_pass() {
     let verdict =
         Judgement::Pass.into_verdict(&created(), Check::FraudCheck, at("10:00:00"), at("10:00:00.004"));
-    insta::assert_snapshot!(json(&verdict), @"");
+    insta::assert_snapshot!(json(&verdict), @r#"
+    {
+      "orderId": "01J9Z",
+      "check": "FRAUD_CHECK",
+      "attempt": 1,
+      "result": "PASS",
+      "startedAt": "2026-03-01T10:00:00Z",
+      "finishedAt": "2026-03-01T10:00:00.004Z"
+    }
+    "#);
 }
 
 #[test]
 fn order_validations_fail() {
-    insta::assert_snapshot!(json(&nothing_left()), @"");
+    insta::assert_snapshot!(json(&nothing_left()), @r#"
+    {
+      "orderId": "01J9Z",
+      "check": "INVENTORY_CHECK",
+      "attempt": 1,
+      "result": "FAIL",
+      "code": "OUT_OF_STOCK",
+      "detail": "p-1: 3 asked, 2 available",
+      "startedAt": "2026-03-01T10:00:00.25Z",
+      "finishedAt": "2026-03-01T10:00:00.5Z"
+    }
+    "#);
 }
 
 #[test]
 fn order_outcomes() {
-    insta::assert_snapshot!(json(&out_of_stock()), @"");
+    insta::assert_snapshot!(json(&out_of_stock()), @r#"
+    {
+      "orderId": "01J9Z",
+      "attempt": 1,
+      "decision": "FAILED",
+      "reasons": [
+        {
+          "check": "INVENTORY_CHECK",
+          "code": "OUT_OF_STOCK",
+          "detail": "p-1: 3 asked, 2 available"
+        }
+      ],
+      "validations": [
+        {
+          "check": "ORDER_DETAILS_CHECK",
+          "result": "PASS",
+          "startedAt": "2026-03-01T10:00:00.1Z",
+          "finishedAt": "2026-03-01T10:00:00.125Z"
+        },
+        {
+          "check": "INVENTORY_CHECK",
+          "result": "FAIL",
+          "code": "OUT_OF_STOCK",
+          "detail": "p-1: 3 asked, 2 available",
+          "startedAt": "2026-03-01T10:00:00.25Z",
+          "finishedAt": "2026-03-01T10:00:00.5Z"
+        }
+      ],
+      "decidedAt": "2026-03-01T10:00:00.6Z"
+    }
+    "#);
 }
 
 #[test]
@@ -73,7 +230,27 @@ fn order_outcomes_after_the_deadline() {
         validations: Vec::new(),
         ..out_of_stock()
     };
-    insta::assert_snapshot!(json(&outcome), @"");
+    insta::assert_snapshot!(json(&outcome), @r#"
+    {
+      "orderId": "01J9Z",
+      "attempt": 1,
+      "decision": "FAILED",
+      "reasons": [
+        {
+          "check": "FRAUD_CHECK",
+          "code": "TIMED_OUT",
+          "detail": "no verdict within 30 s"
+        },
+        {
+          "check": "ORDER_DETAILS_CHECK",
+          "code": "TIMED_OUT",
+          "detail": "no verdict within 30 s"
+        }
+      ],
+      "validations": [],
+      "decidedAt": "2026-03-01T10:00:00.6Z"
+    }
+    "#);
 }
 
 #[test]
@@ -84,12 +261,26 @@ fn warehouse_inventory() {
         quantity: -10,
         requested_at: at("10:00:00"),
     };
-    insta::assert_snapshot!(json(&adjustment), @"");
+    insta::assert_snapshot!(json(&adjustment), @r#"
+    {
+      "id": "delivery-1",
+      "productId": "p-1",
+      "quantity": -10,
+      "requestedAt": "2026-03-01T10:00:00Z"
+    }
+    "#);
 }
 
 #[test]
 fn customers() {
-    insta::assert_snapshot!(json(&ada()), @"");
+    insta::assert_snapshot!(json(&ada()), @r#"
+    {
+      "id": "c-15",
+      "name": "Ada",
+      "email": "ada@example.org",
+      "level": "gold"
+    }
+    "#);
 }
 
 #[test]
@@ -105,20 +296,25 @@ fn tiers() {
 
 #[test]
 fn the_names_on_the_wire() {
-    use CheckResult::{Error, Fail, Pass};
+    check_names(&Check::ALL, "FRAUD_CHECK INVENTORY_CHECK ORDER_DETAILS_CHECK");
+    check_names(&[CheckResult::Pass, CheckResult::Fail, CheckResult::Error], "PASS FAIL ERROR");
+    check_names(
+        &[OrderState::Created, OrderState::Validated, OrderState::Failed],
+        "CREATED VALIDATED FAILED",
+    );
+    check_names(&[Decision::Validated, Decision::Failed], "VALIDATED FAILED");
+    check_names(&[Level::Platinum, Level::Gold, Level::Silver, Level::Bronze], "platinum gold silver bronze");
     use ReasonCode::*;
-    insta::assert_snapshot!(names(&Check::ALL), @"");
-    insta::assert_snapshot!(names(&[Pass, Fail, Error]), @"");
-    insta::assert_snapshot!(names(&[OrderState::Created, OrderState::Validated, OrderState::Failed]), @"");
-    insta::assert_snapshot!(names(&[Decision::Validated, Decision::Failed]), @"");
-    insta::assert_snapshot!(names(&[LimitExceeded, OutOfStock, NoLines, QuantityNotPositive, NegativePrice]), @"");
-    insta::assert_snapshot!(names(&[TotalOverflow, InvalidOrder, StateUnreadable, TimedOut]), @"");
-    insta::assert_snapshot!(names(&[Level::Platinum, Level::Gold, Level::Silver, Level::Bronze]), @"");
+    check_names(&[LimitExceeded, OutOfStock, NoLines], "LIMIT_EXCEEDED OUT_OF_STOCK NO_LINES");
+    check_names(&[QuantityNotPositive, NegativePrice], "QUANTITY_NOT_POSITIVE NEGATIVE_PRICE");
+    check_names(&[TotalOverflow, InvalidOrder], "TOTAL_OVERFLOW INVALID_ORDER");
+    check_names(&[StateUnreadable, TimedOut], "STATE_UNREADABLE TIMED_OUT");
 }
 
-/// The names in JSON, which are also those in messages.
-fn names<T: Serialize + ToString>(values: &[T]) -> String {
+/// The names in JSON are also those in messages.
+#[track_caller]
+fn check_names<T: Serialize + ToString>(values: &[T], expected: &str) {
     let shown: Vec<_> = values.iter().map(ToString::to_string).collect();
+    assert_eq!(shown.join(" "), expected);
     assert_eq!(serde_json::to_value(values).unwrap(), serde_json::to_value(&shown).unwrap());
-    shown.join(" ")
 }

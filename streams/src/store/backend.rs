@@ -1,8 +1,11 @@
 //! The committed layer of a store.
 
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::Timestamp;
 
 /// A key with its new value, or none where the key is deleted.
 pub type Change = (Bytes, Option<Bytes>);
@@ -23,6 +26,16 @@ impl BackendError {
     }
 }
 
+/// What a store stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The first offset of the changelog that is not in the store.
+    pub offset: i64,
+    /// When the store was last known to be up to date. Tombstones vanish from a changelog after a while: a
+    /// store that has slept through that would keep what was deleted.
+    pub at: Timestamp,
+}
+
 /// The committed state of one store in one partition: sorted bytes, and the changelog offset they stand for.
 pub trait StoreBackend: Send + Sync {
     /// The value of `key`.
@@ -37,11 +50,17 @@ pub trait StoreBackend: Send + Sync {
     ) -> Result<(), BackendError>;
 
     /// Writes the changes and the checkpoint together: after a crash both are there or neither is.
-    fn apply(&self, changes: Vec<Change>, checkpoint: i64) -> Result<(), BackendError>;
+    fn apply(&self, changes: Vec<Change>, checkpoint: Checkpoint) -> Result<(), BackendError>;
 
-    /// The changelog offset that the store stands for: the first one that is not in it. None when it is new.
-    fn checkpoint(&self) -> Result<Option<i64>, BackendError>;
+    /// What the store stands for; none when it is new.
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError>;
 
     /// Forgets everything, the checkpoint first.
     fn clear(&self) -> Result<(), BackendError>;
+}
+
+/// Gives out the stores of a process.
+pub trait StoreSupplier: Send + Sync {
+    /// The store `store` of `application` in one partition. Asked for twice, it is the same store.
+    fn store(&self, application: &str, store: &str, partition: i32) -> Result<Arc<dyn StoreBackend>, BackendError>;
 }

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use tracing::warn;
 
-use super::{BackendError, Change, StoreBackend};
+use super::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier};
+use crate::Timestamp;
 
 const CACHE_BYTES: u64 = 16 << 20;
 const WRITE_BUFFER_BYTES: u64 = 16 << 20;
@@ -59,12 +60,16 @@ impl FjallStores {
         Ok(Self { database, keyspace })
     }
 
-    /// The store `store` of `application` in one partition.
-    pub fn store(&self, application: &str, store: &str, partition: i32) -> Arc<dyn StoreBackend> {
-        Arc::new(FjallStore {
-            stores: self.clone(),
-            prefix: format!("{application}/{store}/{partition}/").into_bytes(),
-        })
+    /// Forgets all stores.
+    pub fn clear(&self) -> Result<(), BackendError> {
+        self.keyspace.clear().map_err(|e| BackendError::new("clear all stores", e))
+    }
+}
+
+impl StoreSupplier for FjallStores {
+    fn store(&self, application: &str, store: &str, partition: i32) -> Result<Arc<dyn StoreBackend>, BackendError> {
+        let prefix = format!("{application}/{store}/{partition}/").into_bytes();
+        Ok(Arc::new(FjallStore { stores: self.clone(), prefix }))
     }
 }
 
@@ -119,7 +124,7 @@ impl StoreBackend for FjallStore {
         Ok(())
     }
 
-    fn apply(&self, changes: Vec<Change>, checkpoint: i64) -> Result<(), BackendError> {
+    fn apply(&self, changes: Vec<Change>, checkpoint: Checkpoint) -> Result<(), BackendError> {
         let mut batch = self.stores.database.batch();
         for (key, value) in changes {
             match value {
@@ -127,14 +132,19 @@ impl StoreBackend for FjallStore {
                 None => batch.remove(&self.stores.keyspace, self.entry(&key)),
             }
         }
-        batch.insert(&self.stores.keyspace, self.checkpoint_key(), checkpoint.to_be_bytes());
+        let checkpoint = [checkpoint.offset, checkpoint.at.as_millis()].map(i64::to_be_bytes).concat();
+        batch.insert(&self.stores.keyspace, self.checkpoint_key(), checkpoint);
         batch.commit().map_err(|e| BackendError::new("write a batch", e))
     }
 
-    fn checkpoint(&self) -> Result<Option<i64>, BackendError> {
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError> {
         let value = self.stores.keyspace.get(self.checkpoint_key()).map_err(|e| BackendError::new("read the checkpoint", e))?;
         // A checkpoint of another length is damage: none means a restore from the start.
-        Ok(value.and_then(|value| Some(i64::from_be_bytes(value.as_ref().try_into().ok()?))))
+        Ok(value.and_then(|value| {
+            let (offset, at) = value.split_at_checked(8)?;
+            let number = |bytes: &[u8]| bytes.try_into().ok().map(i64::from_be_bytes);
+            Some(Checkpoint { offset: number(offset)?, at: Timestamp::from_millis(number(at)?) })
+        }))
     }
 
     fn clear(&self) -> Result<(), BackendError> {
@@ -169,6 +179,10 @@ mod tests {
         entries
     }
 
+    fn at(offset: i64) -> Checkpoint {
+        Checkpoint { offset, at: Timestamp::from_millis(offset * 2) }
+    }
+
     fn change(key: &'static str, value: Option<&'static str>) -> Change {
         (Bytes::from(key), value.map(Bytes::from))
     }
@@ -178,13 +192,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         {
             let stores = FjallStores::open(directory.path()).unwrap();
-            let store = stores.store("app", "store", 0);
-            store.apply(vec![change("a", Some("1")), change("b", Some("2"))], 7).unwrap();
-            store.apply(vec![change("a", None), change("c", Some("3"))], 9).unwrap();
+            let store = stores.store("app", "store", 0).unwrap();
+            store.apply(vec![change("a", Some("1")), change("b", Some("2"))], at(7)).unwrap();
+            store.apply(vec![change("a", None), change("c", Some("3"))], at(9)).unwrap();
         }
         let stores = FjallStores::open(directory.path()).unwrap();
-        let store = stores.store("app", "store", 0);
-        assert_eq!(store.checkpoint().unwrap(), Some(9));
+        let store = stores.store("app", "store", 0).unwrap();
+        assert_eq!(store.checkpoint().unwrap(), Some(at(9)));
         assert_eq!(entries(&store), [("b".into(), "2".into()), ("c".into(), "3".into())]);
         assert_eq!(store.get(b"b").unwrap(), Some(Bytes::from("2")));
     }
@@ -193,12 +207,12 @@ mod tests {
     fn stores_and_partitions_are_apart() {
         let directory = tempfile::tempdir().unwrap();
         let stores = FjallStores::open(directory.path()).unwrap();
-        let (one, other) = (stores.store("app", "store", 1), stores.store("app", "store", 11));
-        one.apply(vec![change("a", Some("1"))], 1).unwrap();
-        other.apply(vec![change("a", Some("2"))], 2).unwrap();
+        let (one, other) = (stores.store("app", "store", 1).unwrap(), stores.store("app", "store", 11).unwrap());
+        one.apply(vec![change("a", Some("1"))], at(1)).unwrap();
+        other.apply(vec![change("a", Some("2"))], at(2)).unwrap();
         one.clear().unwrap();
         assert_eq!((entries(&one), one.checkpoint().unwrap()), (vec![], None));
-        assert_eq!((entries(&other), other.checkpoint().unwrap()), (vec![("a".into(), "2".into())], Some(2)));
+        assert_eq!((entries(&other), other.checkpoint().unwrap()), (vec![("a".into(), "2".into())], Some(at(2))));
     }
 
     #[test]
@@ -207,7 +221,7 @@ mod tests {
         let path = directory.path().join("stores");
         {
             let stores = FjallStores::open(&path).unwrap();
-            stores.store("app", "store", 0).apply(vec![change("a", Some("1"))], 7).unwrap();
+            stores.store("app", "store", 0).unwrap().apply(vec![change("a", Some("1"))], at(7)).unwrap();
         }
         for file in std::fs::read_dir(&path).unwrap() {
             let file = file.unwrap();
@@ -216,6 +230,6 @@ mod tests {
             }
         }
         let stores = FjallStores::open(&path).unwrap();
-        assert_eq!(stores.store("app", "store", 0).checkpoint().unwrap(), None);
+        assert_eq!(stores.store("app", "store", 0).unwrap().checkpoint().unwrap(), None);
     }
 }

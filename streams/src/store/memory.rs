@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{BackendError, Change, StoreBackend};
+use super::{BackendError, Change, Checkpoint, StoreBackend};
 
 /// A store that lives as long as the process.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct MemoryStore(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     entries: BTreeMap<Bytes, Bytes>,
-    checkpoint: Option<i64>,
+    checkpoint: Option<Checkpoint>,
 }
 
 impl MemoryStore {
@@ -43,7 +43,7 @@ impl StoreBackend for MemoryStore {
         Ok(())
     }
 
-    fn apply(&self, changes: Vec<Change>, checkpoint: i64) -> Result<(), BackendError> {
+    fn apply(&self, changes: Vec<Change>, checkpoint: Checkpoint) -> Result<(), BackendError> {
         let mut state = self.state();
         for (key, value) in changes {
             match value {
@@ -55,7 +55,7 @@ impl StoreBackend for MemoryStore {
         Ok(())
     }
 
-    fn checkpoint(&self) -> Result<Option<i64>, BackendError> {
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError> {
         Ok(self.state().checkpoint)
     }
 

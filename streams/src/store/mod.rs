@@ -14,8 +14,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub use self::backend::{BackendError, Change, StoreBackend};
-pub use self::fjall::FjallStores;
+pub use self::backend::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier};
+pub use self::fjall::{FjallStores, OpenStoresError};
 pub use self::memory::MemoryStore;
 pub(crate) use self::overlay::OverlayStore;
 
@@ -90,18 +90,9 @@ pub(crate) struct StoreSpec {
 pub(crate) enum Fold {
     /// The last value of each key: a changelog of the store's own.
     LastValue,
-    /// Only what the function accepts, given the key, the stored value and the record's value: a changelog that is a topic with a meaning.
+    /// Only what the function accepts, given the key, the stored value and the record's value (a tombstone is always
+    /// accepted): a changelog that is a topic with a meaning.
     Accept(Arc<AcceptFn>),
 }
 
 pub(crate) type AcceptFn = dyn Fn(&[u8], Option<&[u8]>, &[u8]) -> bool + Send + Sync;
-
-impl Fold {
-    /// Whether a changelog record replaces what is stored. A tombstone always does.
-    pub(crate) fn accepts(&self, key: &[u8], stored: Option<&[u8]>, value: Option<&[u8]>) -> bool {
-        match (self, value) {
-            (Fold::LastValue, _) | (_, None) => true,
-            (Fold::Accept(accept), Some(value)) => accept(key, stored, value),
-        }
-    }
-}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{BackendError, Change, StoreBackend};
+use super::{BackendError, Change, Checkpoint, StoreBackend};
 
 pub(crate) struct OverlayStore {
     committed: Arc<dyn StoreBackend>,
@@ -68,7 +68,7 @@ impl OverlayStore {
     }
 
     /// After Kafka's commit: the overlay goes down to the committed layer, which now stands for `checkpoint`.
-    pub(crate) fn commit(&mut self, checkpoint: i64) -> Result<(), BackendError> {
+    pub(crate) fn commit(&mut self, checkpoint: Checkpoint) -> Result<(), BackendError> {
         let changes: Vec<Change> = std::mem::take(&mut self.overlay).into_iter().collect();
         self.committed.apply(changes, checkpoint)
     }
@@ -98,6 +98,10 @@ mod tests {
     use super::super::MemoryStore;
     use super::*;
 
+    fn at(offset: i64) -> Checkpoint {
+        Checkpoint { offset, at: crate::Timestamp::from_millis(0) }
+    }
+
     fn key() -> impl Strategy<Value = Bytes> {
         prop::collection::vec(0_u8..4, 0..3).prop_map(Bytes::from)
     }
@@ -120,7 +124,7 @@ mod tests {
                 };
             }
             let backend = Arc::new(MemoryStore::default());
-            backend.apply(committed, 1).unwrap();
+            backend.apply(committed, at(1)).unwrap();
             let mut store = OverlayStore::new(backend.clone());
             for (key, value) in written {
                 store.write(key, value);
@@ -129,7 +133,7 @@ mod tests {
             for key in model.keys() {
                 prop_assert_eq!(store.get(key).unwrap().as_ref(), model.get(key));
             }
-            let bounds = (Bound::Included(from.as_ref()), Bound::Excluded(to.as_ref()));
+            let bounds = (Bound::Included(&from[..]), Bound::Excluded(&to[..]));
             let expected: Vec<_> = model
                 .iter()
                 .filter(|(key, _)| **key >= from && **key < to)
@@ -138,8 +142,8 @@ mod tests {
                 .collect();
             prop_assert_eq!(store.range(bounds.0, bounds.1, limit).unwrap(), expected);
 
-            store.commit(2).unwrap();
-            prop_assert_eq!(backend.checkpoint().unwrap(), Some(2));
+            store.commit(at(2)).unwrap();
+            prop_assert_eq!(backend.checkpoint().unwrap(), Some(at(2)));
             let all: Vec<_> = model.into_iter().collect();
             prop_assert_eq!(store.range(Bound::Unbounded, Bound::Unbounded, 100).unwrap(), all);
         }
@@ -148,7 +152,7 @@ mod tests {
         #[test]
         fn an_abort_leaves_no_trace(committed in changes(), written in changes()) {
             let backend = Arc::new(MemoryStore::default());
-            backend.apply(committed, 1).unwrap();
+            backend.apply(committed, at(1)).unwrap();
             let mut store = OverlayStore::new(backend);
             let all = |store: &OverlayStore| store.range(Bound::Unbounded, Bound::Unbounded, 100).unwrap();
             let before = all(&store);

@@ -1,0 +1,163 @@
+//! Keeps the global tables of an application as their topics have them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tracing::{debug, info, warn};
+
+use crate::application::Application;
+use crate::client::{ClientError, ErrorKind, Reader};
+use crate::record::{ConsumerRecord, TopicPartition};
+use crate::restore::RestoreError;
+use crate::store::{Change, Checkpoint};
+
+const POLL: Duration = Duration::from_millis(100);
+const RETRY: Duration = Duration::from_millis(500);
+const BATCH: usize = 5_000;
+
+pub(crate) struct GlobalReader {
+    application: Arc<Application>,
+    reader: Box<dyn Reader>,
+    positions: BTreeMap<(usize, i32), i64>,
+}
+
+impl GlobalReader {
+    pub(crate) fn new(application: Arc<Application>, reader: Box<dyn Reader>) -> Self {
+        Self { application, reader, positions: BTreeMap::new() }
+    }
+
+    /// Reads all tables up to their present ends.
+    pub(crate) fn catch_up(&mut self, delete_retention: Duration) -> Result<(), RestoreError> {
+        let marks = self.begin(delete_retention)?;
+        let behind = |positions: &BTreeMap<(usize, i32), i64>| marks.iter().any(|(key, mark)| positions[key] < *mark);
+        while behind(&self.positions) && !self.application.stop.is_requested() {
+            self.step()?;
+        }
+        info!(tables = self.application.readers.tables.len(), "the global tables are read");
+        Ok(())
+    }
+
+    /// Keeps reading until the stop is requested.
+    pub(crate) fn run(mut self) {
+        while !self.application.stop.is_requested() {
+            if let Err(error) = self.step() {
+                warn!(%error, "global tables: trying again");
+                self.application.stop.wait(RETRY);
+            }
+        }
+    }
+
+    /// Where each table goes on, and where it ends now.
+    fn begin(&mut self, delete_retention: Duration) -> Result<BTreeMap<(usize, i32), i64>, RestoreError> {
+        let application = self.application.clone();
+        let now = (application.clock)();
+        let mut marks = BTreeMap::new();
+        let mut positions = Vec::new();
+        for (index, table) in application.readers.tables.iter().enumerate() {
+            let partitions: Vec<_> =
+                (0..application.partitions).map(|p| TopicPartition::new(table.name.clone(), p)).collect();
+            let watermarks = self.reader.watermarks(&partitions)?;
+            for ((partition, watermarks), store) in partitions.into_iter().zip(watermarks).zip(&table.partitions) {
+                let checkpoint = store.checkpoint()?.filter(|checkpoint| {
+                    (watermarks.low..=watermarks.high).contains(&checkpoint.offset)
+                        && now.since(checkpoint.at) <= delete_retention / 2
+                });
+                if checkpoint.is_none() {
+                    store.clear()?;
+                }
+                let from = checkpoint.map_or(watermarks.low, |checkpoint| checkpoint.offset);
+                marks.insert((index, partition.partition), watermarks.high);
+                self.positions.insert((index, partition.partition), from);
+                positions.push((partition, from));
+            }
+        }
+        self.reader.assign(&positions)?;
+        Ok(marks)
+    }
+
+    fn step(&mut self) -> Result<(), RestoreError> {
+        self.ask_for_ends()?;
+        let mut batch: BTreeMap<(usize, i32), BTreeMap<Bytes, Option<Bytes>>> = BTreeMap::new();
+        let mut wait = POLL;
+        for _ in 0..BATCH {
+            match self.reader.poll(wait) {
+                Ok(Some(record)) => self.take_in(record, &mut batch),
+                Ok(None) => break,
+                Err(error) if error.kind == ErrorKind::Retriable => {
+                    debug!(%error, "global tables");
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            wait = Duration::ZERO;
+        }
+        self.apply(batch)
+    }
+
+    fn take_in(&self, record: ConsumerRecord, batch: &mut BTreeMap<(usize, i32), BTreeMap<Bytes, Option<Bytes>>>) {
+        let application = &self.application;
+        let specs = application.topology.global_tables.iter().enumerate();
+        for (index, spec) in specs.filter(|(_, spec)| spec.topic.name == record.topic) {
+            match spec.change(&record) {
+                Ok((key, value)) => {
+                    batch.entry((index, record.partition)).or_default().insert(key, value);
+                }
+                Err(error) => {
+                    warn!(topic = %record.topic, partition = record.partition, offset = record.offset, %error, "skipped");
+                    application.metrics.add("global_table_skipped_records", 1);
+                }
+            }
+        }
+    }
+
+    fn apply(
+        &mut self,
+        mut batch: BTreeMap<(usize, i32), BTreeMap<Bytes, Option<Bytes>>>,
+    ) -> Result<(), RestoreError> {
+        let now = (self.application.clock)();
+        for ((index, partition), known) in &mut self.positions {
+            let table = &self.application.readers.tables[*index];
+            let position = self.reader.position(&TopicPartition::new(table.name.clone(), *partition))?.unwrap_or(*known);
+            let changes: Vec<Change> = batch.remove(&(*index, *partition)).unwrap_or_default().into_iter().collect();
+            if position == *known && changes.is_empty() {
+                continue;
+            }
+            if let Some(store) = usize::try_from(*partition).ok().and_then(|p| table.partitions.get(p)) {
+                store.apply(changes, Checkpoint { offset: position, at: now })?;
+            }
+            *known = position;
+            self.application.readers.table_advance(*index, *partition, position);
+        }
+        self.note_ends();
+        Ok(())
+    }
+
+    fn ask_for_ends(&mut self) -> Result<(), ClientError> {
+        let application = self.application.clone();
+        for table in application.readers.tables.iter() {
+            let request = table.end().take_request();
+            let Some(as_of) = request else { continue };
+            let partitions: Vec<_> =
+                (0..application.partitions).map(|p| TopicPartition::new(table.name.clone(), p)).collect();
+            match self.reader.watermarks(&partitions) {
+                Ok(watermarks) => {
+                    table.end().answer(as_of, watermarks.into_iter().map(|watermarks| watermarks.high).collect());
+                }
+                Err(error) => {
+                    table.end().request(as_of);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note_ends(&self) {
+        for (index, table) in self.application.readers.tables.iter().enumerate() {
+            let positions = (0..self.application.partitions).filter_map(|p| self.positions.get(&(index, p)).copied());
+            table.end().advance(&positions.collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Reading stores from outside: committed state only, and only from who owns it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::codec::{Key, Value, decode_value, encode_key};
+use crate::global::{GlobalTable, TableState};
+use crate::partitioner::partition_of;
+use crate::record::TopicPartition;
+use crate::store::{Store, StoreBackend, StoreError};
+use crate::topic::Topic;
+use crate::topology::Topology;
+
+/// Reads an application's stores on this instance, waits for positions to be committed and for keys to change.
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Queries(Arc<Readers>);
+
+/// Why a read has no answer here.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The partition is another instance's, or nobody's yet, or its state is still being restored.
+    #[error("partition {partition} of {application} is not served by this instance now")]
+    NotMine {
+        /// The application.
+        application: Arc<str>,
+        /// The partition of the key.
+        partition: i32,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Queries {
+    pub(crate) fn new(readers: Arc<Readers>) -> Self {
+        Self(readers)
+    }
+
+    /// The partition that a key belongs to.
+    pub fn partition_of<K: Key>(&self, key: &K) -> i32 {
+        partition_of(&encode_key(key), self.0.partition_count())
+    }
+
+    /// Whether this instance can answer for a partition now.
+    pub fn serves(&self, partition: i32) -> bool {
+        self.0.hosted(partition).is_ok()
+    }
+
+    /// The committed value under `key`.
+    pub fn get<K: Key, V: Value>(&self, store: &Store<K, V>, key: &K) -> Result<Option<V>, QueryError> {
+        let bytes = encode_key(key);
+        self.get_at(partition_of(&bytes, self.0.partition_count()), store, key)
+    }
+
+    /// The committed value under `key` of a store whose keys are not the partition's own.
+    pub fn get_at<K: Key, V: Value>(&self, partition: i32, store: &Store<K, V>, key: &K) -> Result<Option<V>, QueryError> {
+        let hosted = self.0.hosted(partition)?;
+        let name = || self.0.topology.stores[store.index].name.clone();
+        let bytes = hosted.stores[store.index]
+            .get(&encode_key(key))
+            .map_err(|source| StoreError::Backend { store: name(), source })?;
+        // What was read may be old if this process slept meanwhile.
+        self.0.hosted(partition)?;
+        let value = bytes.map(|bytes| decode_value(&bytes)).transpose();
+        Ok(value.map_err(|source| StoreError::Undecodable { store: name(), source })?)
+    }
+
+    /// The value under `key` in a global table, as far as this instance has read it.
+    pub fn lookup<K: Key, V: Value>(&self, table: &GlobalTable<K, V>, key: &K) -> Result<Option<V>, QueryError> {
+        let table = &self.0.tables[table.index];
+        let name = || table.name.clone();
+        let bytes = table.get(&encode_key(key)).map_err(|source| StoreError::Backend { store: name(), source })?;
+        let value = bytes.map(|bytes| decode_value(&bytes)).transpose();
+        Ok(value.map_err(|source| StoreError::Undecodable { store: name(), source })?)
+    }
+
+    /// Waits until what a record of a source topic did is committed, so that it can be read here. Fails when
+    /// the partition is not served here, or no longer.
+    pub async fn committed<K, V>(&self, topic: &Topic<K, V>, partition: i32, offset: i64) -> Result<(), QueryError> {
+        let not_mine = || self.0.not_mine(partition);
+        let mut positions = self.0.hosted(partition)?.positions.subscribe();
+        let passed = |positions: &Positions| match positions {
+            Positions::Hosted(topics) => topics.get(topic.name()).is_some_and(|position| *position > offset),
+            Positions::GivenUp => true,
+        };
+        match *positions.wait_for(passed).await.map_err(|_| not_mine())? {
+            Positions::Hosted(_) => Ok(()),
+            Positions::GivenUp => Err(not_mine()),
+        }
+    }
+
+    /// Waits until a global table has taken in a record of its topic.
+    pub async fn table_read<K, V>(&self, table: &GlobalTable<K, V>, partition: i32, offset: i64) {
+        let mut positions = self.0.table_positions[table.index].subscribe();
+        let passed = |positions: &BTreeMap<i32, i64>| positions.get(&partition).is_some_and(|p| *p > offset);
+        // The sender lives as long as `self`, so the wait ends only when the position is passed.
+        let _ = positions.wait_for(passed).await;
+    }
+
+    /// Begins to watch a key. Register first, then read, then wait: so no change is missed.
+    pub fn watch<K: Key, V: Value>(&self, store: &Store<K, V>, key: &K) -> Watcher {
+        let key = encode_key(key);
+        let partition = partition_of(&key, self.0.partition_count());
+        self.0.watch(partition, store.index, key)
+    }
+
+    /// How many watchers there are.
+    pub fn watchers(&self) -> usize {
+        self.0.feeds.iter().map(|feed| feed.keys().values().map(watch::Sender::receiver_count).sum::<usize>()).sum()
+    }
+}
+
+/// Waits for a key to change. Leaves when it is dropped.
+pub struct Watcher {
+    readers: Arc<Readers>,
+    feed: usize,
+    key: (usize, Bytes),
+    changes: watch::Receiver<()>,
+}
+
+impl Watcher {
+    /// Returns when a commit has changed the key since the last call (or since registration), or when the
+    /// key's partition is no longer served here.
+    pub async fn changed(&mut self) {
+        // An error means that the partition has moved and the feed was emptied.
+        let _ = self.changes.changed().await;
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let mut keys = self.readers.feeds[self.feed].keys();
+        if keys.get(&self.key).is_some_and(|sender| {
+            sender.receiver_count() <= 1 && sender.subscribe().same_channel(&self.changes)
+        }) {
+            keys.remove(&self.key);
+        }
+    }
+}
+
+/// What the workers publish and the queries read.
+pub(crate) struct Readers {
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) tables: Arc<[TableState]>,
+    hosted: Vec<RwLock<Option<Arc<Hosted>>>>,
+    feeds: Vec<Feed>,
+    table_positions: Vec<watch::Sender<BTreeMap<i32, i64>>>,
+    trust_for: Duration,
+}
+
+/// A partition that a worker of this instance runs.
+struct Hosted {
+    stores: Vec<Arc<dyn StoreBackend>>,
+    positions: watch::Sender<Positions>,
+    pulse: Arc<Pulse>,
+}
+
+enum Positions {
+    /// The first offset of each input whose effects are not committed.
+    Hosted(BTreeMap<Arc<str>, i64>),
+    /// The partition has gone elsewhere.
+    GivenUp,
+}
+
+/// The watchers of one partition, by store and key.
+#[derive(Default)]
+struct Feed(Mutex<Keys>);
+
+type Keys = HashMap<(usize, Bytes), watch::Sender<()>>;
+
+impl Feed {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker's sign of life. After a gap in its poll loop the group may have gone on without it, so it is not
+/// to be trusted before a commit with its generation has succeeded.
+pub(crate) struct Pulse {
+    started: Instant,
+    last_beat_ms: AtomicU64,
+    trusted: AtomicBool,
+}
+
+impl Pulse {
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now(), last_beat_ms: AtomicU64::new(0), trusted: AtomicBool::new(true) }
+    }
+
+    /// The worker is at its poll loop. How long it was away.
+    pub(crate) fn beat(&self) -> Duration {
+        let now = self.elapsed_ms();
+        Duration::from_millis(now.saturating_sub(self.last_beat_ms.swap(now, Ordering::AcqRel)))
+    }
+
+    pub(crate) fn distrust(&self) {
+        self.trusted.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn trust(&self) {
+        self.trusted.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.trusted.load(Ordering::Acquire)
+    }
+
+    fn is_alive(&self, trust_for: Duration) -> bool {
+        let silent = self.elapsed_ms().saturating_sub(self.last_beat_ms.load(Ordering::Acquire));
+        self.is_trusted() && u128::from(silent) <= trust_for.as_millis()
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Readers {
+    pub(crate) fn new(topology: Arc<Topology>, tables: Arc<[TableState]>, partitions: i32, trust_for: Duration) -> Self {
+        let count = usize::try_from(partitions).unwrap_or_default();
+        Self {
+            table_positions: tables.iter().map(|_| watch::Sender::default()).collect(),
+            topology,
+            tables,
+            hosted: (0..count).map(|_| RwLock::default()).collect(),
+            feeds: (0..count).map(|_| Feed::default()).collect(),
+            trust_for,
+        }
+    }
+
+    /// A worker runs this partition's task from now on.
+    pub(crate) fn host(
+        &self,
+        partition: i32,
+        stores: Vec<Arc<dyn StoreBackend>>,
+        positions: BTreeMap<Arc<str>, i64>,
+        pulse: Arc<Pulse>,
+    ) {
+        let positions = watch::Sender::new(Positions::Hosted(positions));
+        self.replace(partition, Some(Arc::new(Hosted { stores, positions, pulse })));
+    }
+
+    /// The partition's task no longer runs here. Whoever waits for it is woken and told.
+    pub(crate) fn give_up(&self, partition: i32) {
+        if let Some(hosted) = self.replace(partition, None) {
+            hosted.positions.send_replace(Positions::GivenUp);
+        }
+        if let Some(feed) = index(partition).and_then(|index| self.feeds.get(index)) {
+            feed.keys().clear();
+        }
+    }
+
+    /// A commit has changed these keys, by store.
+    pub(crate) fn changed(&self, partition: i32, keys: Vec<(usize, Bytes)>) {
+        let Some(feed) = index(partition).and_then(|index| self.feeds.get(index)) else { return };
+        let watched = feed.keys();
+        if watched.is_empty() {
+            return;
+        }
+        for key in keys {
+            if let Some(sender) = watched.get(&key) {
+                sender.send_replace(());
+            }
+        }
+    }
+
+    /// What was read below these positions is committed, or had no effect.
+    pub(crate) fn advance(&self, partition: i32, positions: &BTreeMap<Arc<str>, i64>) {
+        let Some(hosted) = self.slot(partition) else { return };
+        hosted.positions.send_if_modified(|published| match published {
+            Positions::Hosted(known) if known != positions => {
+                known.clone_from(positions);
+                true
+            }
+            _ => false,
+        });
+    }
+
+    /// Where the tasks of this instance have got to in a topic.
+    pub(crate) fn committed_positions(&self, topic: &Arc<str>) -> Vec<(TopicPartition, i64)> {
+        let position = |partition: i32| match &*self.slot(partition)?.positions.borrow() {
+            Positions::Hosted(topics) => topics.get(topic).map(|p| (TopicPartition::new(topic.clone(), partition), *p)),
+            Positions::GivenUp => None,
+        };
+        (0..self.partition_count()).filter_map(position).collect()
+    }
+
+    pub(crate) fn table_advance(&self, table: usize, partition: i32, position: i64) {
+        self.table_positions[table].send_if_modified(|positions| positions.insert(partition, position) != Some(position));
+    }
+
+    fn partition_count(&self) -> i32 {
+        i32::try_from(self.hosted.len()).unwrap_or(i32::MAX)
+    }
+
+    fn hosted(&self, partition: i32) -> Result<Arc<Hosted>, QueryError> {
+        let hosted = self.slot(partition).filter(|hosted| hosted.pulse.is_alive(self.trust_for));
+        hosted.ok_or_else(|| self.not_mine(partition))
+    }
+
+    fn not_mine(&self, partition: i32) -> QueryError {
+        QueryError::NotMine { application: self.topology.application.clone(), partition }
+    }
+
+    fn slot(&self, partition: i32) -> Option<Arc<Hosted>> {
+        self.hosted.get(index(partition)?)?.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, partition: i32, hosted: Option<Arc<Hosted>>) -> Option<Arc<Hosted>> {
+        let slot = self.hosted.get(index(partition)?)?;
+        std::mem::replace(&mut *slot.write().unwrap_or_else(PoisonError::into_inner), hosted)
+    }
+
+    fn watch(self: &Arc<Self>, partition: i32, store: usize, key: Bytes) -> Watcher {
+        let feed = index(partition).unwrap_or_default();
+        let key = (store, key);
+        let changes = self.feeds[feed].keys().entry(key.clone()).or_default().subscribe();
+        Watcher { readers: self.clone(), feed, key, changes }
+    }
+}
+
+fn index(partition: i32) -> Option<usize> {
+    usize::try_from(partition).ok()
+}

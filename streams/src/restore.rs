@@ -1,0 +1,459 @@
+//! Making tasks ready: where to go on, and the stores as Kafka has them.
+//!
+//! Runs on a thread of its own with a reader of its own, so that the worker keeps polling and the group need not
+//! wait. For each task, in this order, which matters:
+//!
+//! 1. the committed offsets of its inputs, read stable: this waits until a transaction that the task's last owner
+//!    left pending is decided;
+//! 2. the true high watermark of its changelogs. The last stable offset would not do: it can lie before a commit whose
+//!    marker is not written yet (Kafka Streams' KAFKA-10167);
+//! 3. the changelogs, committed records only, up to that mark.
+//!
+//! The same thread answers how far inputs reach now, and has repartition topics purged.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tracing::{info, warn};
+
+use crate::Timestamp;
+use crate::application::{Application, Lease};
+use crate::client::{ClientError, ErrorKind, Reader, Watermarks};
+use crate::record::{ConsumerRecord, TopicPartition};
+use crate::store::{BackendError, Change, Checkpoint, Fold, StoreBackend};
+
+/// What a worker asks of its restorer.
+pub(crate) enum Request {
+    /// Make these partitions' tasks ready. What an earlier request still asks for is given up.
+    Prepare { assignment: u64, partitions: Vec<i32> },
+    /// Tell how far this input reaches.
+    End { input: TopicPartition, as_of: Timestamp },
+}
+
+/// What it answers.
+pub(crate) enum Answer {
+    /// The task can run.
+    Ready(Prepared),
+    /// The task cannot run as things are.
+    Refused { assignment: u64, partition: i32, reason: String },
+    /// The high watermark of an input, asked for after `as_of`.
+    End { input: TopicPartition, as_of: Timestamp, end: i64 },
+}
+
+/// All that a task needs to run.
+pub(crate) struct Prepared {
+    pub(crate) assignment: u64,
+    pub(crate) partition: i32,
+    pub(crate) lease: Lease,
+    pub(crate) stores: Vec<Arc<dyn StoreBackend>>,
+    pub(crate) positions: BTreeMap<Arc<str>, i64>,
+}
+
+/// Why a restore stops.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RestoreError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+const POLL: Duration = Duration::from_millis(100);
+const RETRY: Duration = Duration::from_millis(100);
+const BATCH: usize = 10_000;
+const PROGRESS: Duration = Duration::from_secs(5);
+
+pub(crate) struct Restorer {
+    application: Arc<Application>,
+    reader: Box<dyn Reader>,
+    requests: Receiver<Request>,
+    answers: Sender<Answer>,
+    delete_retention: Duration,
+    assignment: u64,
+    /// Partitions whose offsets are not known yet.
+    waiting: Vec<i32>,
+    restoring: Vec<Restoring>,
+}
+
+/// A task whose stores are on their way.
+struct Restoring {
+    partition: i32,
+    lease: Lease,
+    positions: BTreeMap<Arc<str>, i64>,
+    fresh: bool,
+    stores: Vec<StoreRestore>,
+}
+
+/// A store on its way from its checkpoint to the mark.
+struct StoreRestore {
+    backend: Arc<dyn StoreBackend>,
+    changelog: TopicPartition,
+    fold: Fold,
+    from: i64,
+    mark: i64,
+    batch: BTreeMap<Bytes, Option<Bytes>>,
+    records: u64,
+    skipped: u64,
+    done: bool,
+}
+
+impl Restorer {
+    pub(crate) fn new(
+        application: Arc<Application>,
+        reader: Box<dyn Reader>,
+        requests: Receiver<Request>,
+        answers: Sender<Answer>,
+        delete_retention: Duration,
+    ) -> Self {
+        Self {
+            application,
+            reader,
+            requests,
+            answers,
+            delete_retention,
+            assignment: 0,
+            waiting: Vec::new(),
+            restoring: Vec::new(),
+        }
+    }
+
+    /// Serves until the worker is gone.
+    pub(crate) fn run(mut self) {
+        while self.take_requests() {
+            if let Err(error) = self.step() {
+                warn!(application = %self.application.topology.application, %error, "restore: trying again");
+                self.start_over();
+                self.application.stop.wait(RETRY);
+            }
+        }
+    }
+
+    /// Takes in what was asked; waits for a request when there is nothing to do. Whether the worker is still there.
+    fn take_requests(&mut self) -> bool {
+        if self.waiting.is_empty() && self.restoring.is_empty() {
+            match self.requests.recv() {
+                Ok(request) => self.take(request),
+                Err(_) => return false,
+            }
+        }
+        loop {
+            match self.requests.try_recv() {
+                Ok(request) => self.take(request),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn take(&mut self, request: Request) {
+        match request {
+            Request::Prepare { assignment, partitions } => {
+                self.assignment = assignment;
+                self.waiting = partitions;
+                self.restoring.clear();
+                if let Err(error) = self.read_changelogs() {
+                    warn!(%error, "restore: the reader keeps its old assignment");
+                }
+            }
+            Request::End { input, as_of } => match self.reader.watermarks(std::slice::from_ref(&input)) {
+                Ok(watermarks) => {
+                    for Watermarks { high, .. } in watermarks {
+                        self.answer(Answer::End { input: input.clone(), as_of, end: high });
+                    }
+                }
+                // Without an answer, the question is asked again at the next punctuation.
+                Err(error) => warn!(%error, %input, "the end of an input is not known"),
+            },
+        }
+    }
+
+    /// Everything that is under way begins again: offsets first.
+    fn start_over(&mut self) {
+        self.waiting.extend(self.restoring.drain(..).map(|task| task.partition));
+    }
+
+    fn step(&mut self) -> Result<(), RestoreError> {
+        if !self.waiting.is_empty() {
+            self.begin_waiting()?;
+        }
+        self.hand_over_finished()?;
+        if self.restoring.is_empty() {
+            if !self.waiting.is_empty() {
+                self.application.stop.wait(RETRY);
+            }
+            return Ok(());
+        }
+        self.restore_some()
+    }
+
+    /// Steps 1 and 2 for all tasks that wait and whose stores no other thread of this process holds.
+    fn begin_waiting(&mut self) -> Result<(), RestoreError> {
+        let application = self.application.clone();
+        let mut begun = Vec::new();
+        self.waiting.retain(|partition| match application.leases.take(*partition) {
+            Some(lease) => {
+                begun.push((*partition, lease));
+                false
+            }
+            None => true,
+        });
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let partitions: Vec<i32> = begun.iter().map(|(partition, _)| *partition).collect();
+        let plans = match self.plan(&partitions) {
+            Ok(plans) => plans,
+            Err(error) => {
+                self.waiting.extend(partitions);
+                return match error {
+                    // A transaction of the last owner is pending, or Kafka is away.
+                    RestoreError::Client(ClientError { kind: ErrorKind::Retriable, .. }) => Ok(()),
+                    error => Err(error),
+                };
+            }
+        };
+        for ((partition, lease), (positions, fresh, stores)) in begun.into_iter().zip(plans) {
+            self.restoring.push(Restoring { partition, lease, positions, fresh, stores });
+        }
+        self.read_changelogs()
+    }
+
+    #[expect(clippy::type_complexity, reason = "taken apart at once")]
+    fn plan(
+        &mut self,
+        partitions: &[i32],
+    ) -> Result<Vec<(BTreeMap<Arc<str>, i64>, bool, Vec<StoreRestore>)>, RestoreError> {
+        let topology = self.application.topology.clone();
+        let topics: Vec<Arc<str>> = topology.source_topics().map(|topic| topic.name.clone()).collect();
+        let each = |names: &[Arc<str>]| -> Vec<TopicPartition> {
+            let of = |partition: &i32| names.iter().map(|name| TopicPartition::new(name.clone(), *partition)).collect::<Vec<_>>();
+            partitions.iter().flat_map(of).collect()
+        };
+        let changelogs: Vec<Arc<str>> = topology.stores.iter().map(|store| store.changelog.name.clone()).collect();
+        let (inputs, changelogs) = (each(&topics), each(&changelogs));
+
+        let committed = self.reader.committed(&inputs)?;
+        let watermarks = self.reader.watermarks(&changelogs)?;
+        let beginnings = self.beginnings(&inputs, &committed)?;
+
+        let now = (self.application.clock)();
+        let mut watermarks = watermarks.into_iter();
+        let mut committed = committed.into_iter();
+        partitions
+            .iter()
+            .map(|partition| {
+                let committed: Vec<Option<i64>> = committed.by_ref().take(topics.len()).collect();
+                let fresh = committed.iter().all(Option::is_none);
+                let position = |(topic, committed): (&Arc<str>, &Option<i64>)| {
+                    let input = TopicPartition::new(topic.clone(), *partition);
+                    (topic.clone(), committed.or_else(|| beginnings.get(&input).copied()).unwrap_or(0))
+                };
+                let positions = topics.iter().zip(&committed).map(position).collect();
+                let stores = topology.stores.iter().zip(watermarks.by_ref());
+                let stores = stores.map(|(spec, watermarks)| {
+                    let backend = self.application.stores.store(&topology.application, &spec.name, *partition)?;
+                    let changelog = TopicPartition::new(spec.changelog.name.clone(), *partition);
+                    let from = self.restore_from(&backend, &changelog, watermarks, now)?;
+                    Ok(StoreRestore {
+                        backend,
+                        changelog,
+                        fold: spec.fold.clone(),
+                        from,
+                        mark: watermarks.high,
+                        batch: BTreeMap::new(),
+                        records: 0,
+                        skipped: 0,
+                        done: false,
+                    })
+                });
+                Ok((positions, fresh, stores.collect::<Result<_, RestoreError>>()?))
+            })
+            .collect()
+    }
+
+    /// Where inputs begin that were never committed.
+    fn beginnings(
+        &mut self,
+        inputs: &[TopicPartition],
+        committed: &[Option<i64>],
+    ) -> Result<BTreeMap<TopicPartition, i64>, RestoreError> {
+        let new: Vec<TopicPartition> = inputs
+            .iter()
+            .zip(committed)
+            .filter(|(_, committed)| committed.is_none())
+            .map(|(input, _)| input.clone())
+            .collect();
+        let watermarks = self.reader.watermarks(&new)?;
+        Ok(new.into_iter().zip(watermarks.into_iter().map(|watermarks| watermarks.low)).collect())
+    }
+
+    /// Where the changelog has to be read from. A store that cannot be the changelog's is given up first.
+    fn restore_from(
+        &self,
+        backend: &Arc<dyn StoreBackend>,
+        changelog: &TopicPartition,
+        watermarks: Watermarks,
+        now: Timestamp,
+    ) -> Result<i64, BackendError> {
+        let Some(checkpoint) = backend.checkpoint()? else {
+            backend.clear()?;
+            return Ok(watermarks.low);
+        };
+        let reason = if checkpoint.offset > watermarks.high {
+            "its checkpoint lies beyond the changelog's end"
+        } else if checkpoint.offset < watermarks.low {
+            "the changelog begins after its checkpoint"
+        } else if now.since(checkpoint.at) > self.delete_retention / 2 {
+            "tombstones that it has not seen may be gone"
+        } else {
+            return Ok(checkpoint.offset);
+        };
+        warn!(%changelog, checkpoint = checkpoint.offset, low = watermarks.low, high = watermarks.high, reason, "the store is rebuilt");
+        backend.clear()?;
+        Ok(watermarks.low)
+    }
+
+    fn read_changelogs(&mut self) -> Result<(), RestoreError> {
+        let stores = self.restoring.iter().flat_map(|task| &task.stores).filter(|store| !store.done);
+        let positions: Vec<_> = stores.map(|store| (store.changelog.clone(), store.from)).collect();
+        Ok(self.reader.assign(&positions)?)
+    }
+
+    /// Step 3, a batch of it.
+    fn restore_some(&mut self) -> Result<(), RestoreError> {
+        let started = (self.application.clock)();
+        let mut wait = POLL;
+        for _ in 0..BATCH {
+            match self.reader.poll(wait) {
+                Ok(Some(record)) => self.take_in(record)?,
+                Ok(None) => break,
+                Err(error) if error.kind == ErrorKind::Retriable => break,
+                Err(error) => return Err(error.into()),
+            }
+            wait = Duration::ZERO;
+        }
+        let now = (self.application.clock)();
+        for store in self.restoring.iter_mut().flat_map(|task| &mut task.stores).filter(|store| !store.done) {
+            let position = self.reader.position(&store.changelog)?.unwrap_or(store.from);
+            store.advance(position, now)?;
+            if now.since(started) > PROGRESS {
+                info!(changelog = %store.changelog, from = store.from, of = store.mark, "restoring");
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, record: ConsumerRecord) -> Result<(), BackendError> {
+        let stores = self.restoring.iter_mut().flat_map(|task| &mut task.stores);
+        let of_record = |store: &&mut StoreRestore| {
+            store.changelog.topic == record.topic && store.changelog.partition == record.partition
+        };
+        match stores.filter(|store| !store.done).find(of_record) {
+            Some(store) => store.take_in(record),
+            None => Ok(()),
+        }
+    }
+
+    fn hand_over_finished(&mut self) -> Result<(), RestoreError> {
+        let now = (self.application.clock)();
+        for store in self.restoring.iter_mut().flat_map(|task| &mut task.stores) {
+            if !store.done && store.from >= store.mark {
+                store.advance(store.from, now)?;
+            }
+        }
+        let (finished, restoring): (Vec<_>, Vec<_>) =
+            self.restoring.drain(..).partition(|task| task.stores.iter().all(|store| store.done));
+        self.restoring = restoring;
+        for task in finished {
+            self.hand_over(task)?;
+        }
+        Ok(())
+    }
+
+    /// A task without any committed offset must not have state: its offsets have expired or were deleted,
+    /// and to begin again would count its inputs twice.
+    fn hand_over(&self, task: Restoring) -> Result<(), RestoreError> {
+        let (application, partition) = (&self.application.topology.application, task.partition);
+        for store in &task.stores {
+            let (records, skipped) = (store.records, store.skipped);
+            self.application.metrics.add("restored_records", records);
+            self.application.metrics.add("restore_skipped_records", skipped);
+            if records > 0 {
+                info!(changelog = %store.changelog, records, skipped, "restored");
+            }
+            if task.fresh && !is_empty(&store.backend)? {
+                let reason = format!(
+                    "{application} has state in {} but no committed offsets: they were deleted or have expired. \
+                     Set the group's offsets, or delete its changelog topics to begin anew",
+                    store.changelog
+                );
+                self.answer(Answer::Refused { assignment: self.assignment, partition, reason });
+                return Ok(());
+            }
+        }
+        self.answer(Answer::Ready(Prepared {
+            assignment: self.assignment,
+            partition,
+            lease: task.lease,
+            stores: task.stores.into_iter().map(|store| store.backend).collect(),
+            positions: task.positions,
+        }));
+        Ok(())
+    }
+
+    fn answer(&self, answer: Answer) {
+        // A worker that is gone needs no answer.
+        let _ = self.answers.send(answer);
+    }
+}
+
+impl StoreRestore {
+    /// Takes a record of the changelog into the batch, as the store's fold says.
+    fn take_in(&mut self, record: ConsumerRecord) -> Result<(), BackendError> {
+        let Some(key) = record.key else {
+            self.skipped += 1;
+            return Ok(());
+        };
+        let accepted = match (&self.fold, &record.value) {
+            (Fold::LastValue, _) | (Fold::Accept(_), None) => true,
+            (Fold::Accept(accept), Some(value)) => {
+                let stored = match self.batch.get(&key) {
+                    Some(written) => written.clone(),
+                    None => self.backend.get(&key)?,
+                };
+                accept(&key, stored.as_deref(), value)
+            }
+        };
+        if accepted {
+            self.batch.insert(key, record.value);
+            self.records += 1;
+        } else {
+            self.skipped += 1;
+        }
+        Ok(())
+    }
+
+    /// Everything below `position` is in the batch: it goes to the store.
+    fn advance(&mut self, position: i64, now: Timestamp) -> Result<(), BackendError> {
+        let changes: Vec<Change> = std::mem::take(&mut self.batch).into_iter().collect();
+        self.from = position;
+        self.done = position >= self.mark;
+        if self.done || !changes.is_empty() {
+            self.backend.apply(changes, Checkpoint { offset: position, at: now })?;
+        }
+        Ok(())
+    }
+}
+
+fn is_empty(store: &Arc<dyn StoreBackend>) -> Result<bool, BackendError> {
+    let mut empty = true;
+    store.range(Bound::Unbounded, Bound::Unbounded, &mut |_, _| {
+        empty = false;
+        ControlFlow::Break(())
+    })?;
+    Ok(empty)
+}

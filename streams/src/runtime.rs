@@ -1,0 +1,307 @@
+//! Running a topology on Kafka: threads, their beginnings and ends.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use crate::application::{Application, Leases, SESSION_TIMEOUT};
+use crate::client::{ClientError, ClientSupplier, ErrorKind, Membership, TransactionalProducer};
+use crate::global::TableState;
+use crate::global_reader::GlobalReader;
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::purge;
+use crate::readers::{Queries, Readers};
+use crate::restore::{RestoreError, Restorer};
+use crate::setup::{SetupError, Topics};
+use crate::state_directory::{StateDirectory, StateDirectoryError};
+use crate::stop::Stop;
+use crate::store::{BackendError, StoreSupplier};
+use crate::topic::TopicSpec;
+use crate::topology::Topology;
+use crate::worker::{Worker, WorkerError};
+use crate::Timestamp;
+
+/// How an application runs on this instance.
+#[derive(Clone, Debug)]
+pub struct StreamsConfig {
+    /// The number of worker threads, each a member of the group.
+    pub threads: usize,
+    /// The number of partitions of every topic of the application.
+    pub partitions: i32,
+    /// The replication factor of topics that are created.
+    pub replication_factor: i32,
+    /// The client id that other members of the group see.
+    pub client_id: String,
+    /// Topics that this service writes by other ways than its topology, and therefore creates.
+    pub extra_topics: Vec<TopicSpec>,
+}
+
+impl Default for StreamsConfig {
+    fn default() -> Self {
+        Self { threads: 1, partitions: 4, replication_factor: 1, client_id: String::new(), extra_topics: Vec::new() }
+    }
+}
+
+/// A topology that runs on Kafka. (Kafka Streams calls it `KafkaStreams`.)
+///
+/// Dropping it stops it as [`Streams::close`] does.
+pub struct Streams {
+    application: Arc<Application>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Why a topology cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The stores failed.
+    #[error(transparent)]
+    Store(#[from] BackendError),
+    /// The operating system gives no more threads.
+    #[error("could not start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Why the application cannot run yet, or not at all.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    State(#[from] StateDirectoryError),
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    #[error("could not start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+const BACKOFF: [Duration; 5] =
+    [Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+
+impl Streams {
+    /// Starts `topology`. It returns at once: the rest happens on threads of its own, with retries for as long as Kafka
+    /// cannot be reached; [`Streams::health`] tells how it stands.
+    pub fn start(
+        topology: Topology,
+        config: StreamsConfig,
+        clients: Arc<dyn ClientSupplier>,
+        state: Arc<StateDirectory>,
+    ) -> Result<Self, StartError> {
+        let topology = Arc::new(topology);
+        let tables = tables(&topology, &*state, config.partitions)?;
+        let readers = Readers::new(topology.clone(), tables, config.partitions, SESSION_TIMEOUT / 2);
+        let application = Arc::new(Application {
+            partitions: config.partitions,
+            client_id: config.client_id.clone(),
+            clients,
+            stores: state.clone(),
+            readers: Arc::new(readers),
+            metrics: Arc::default(),
+            health: Arc::new(Health::starting(SETUP)),
+            leases: Leases::default(),
+            stop: Stop::default(),
+            clock: Arc::new(Timestamp::of_wall_clock),
+            topology,
+        });
+        let supervisor = spawn(&application, "setup", {
+            let application = application.clone();
+            move || supervise(&application, &config, &state)
+        })?;
+        Ok(Self { application, threads: vec![supervisor] })
+    }
+
+    /// For reading stores and waiting for what is committed.
+    pub fn queries(&self) -> Queries {
+        Queries::new(self.application.readers.clone())
+    }
+
+    /// What is running and what is wrong.
+    pub fn health(&self) -> Arc<Health> {
+        self.application.health.clone()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.application.metrics.clone()
+    }
+
+    /// Finishes the open transactions, leaves the group and ends all threads.
+    pub fn close(mut self) {
+        self.stop();
+    }
+
+    /// Asks all threads to stop, without waiting for them.
+    pub fn request_stop(&self) {
+        self.application.stop.request();
+    }
+
+    fn stop(&mut self) {
+        self.request_stop();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                error!(application = %self.application.topology.application, "a thread has panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+const SETUP: &str = "setup";
+
+fn tables(topology: &Topology, stores: &dyn StoreSupplier, partitions: i32) -> Result<Arc<[TableState]>, BackendError> {
+    let table = |spec: &crate::global::GlobalTableSpec| {
+        let name = &spec.topic.name;
+        let store = |partition| stores.store(&topology.application, &format!("global-{name}"), partition);
+        Ok(TableState::new(name.clone(), (0..partitions).map(store).collect::<Result<_, _>>()?))
+    };
+    topology.global_tables.iter().map(table).collect()
+}
+
+fn spawn(application: &Application, role: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(format!("{}-{role}", application.topology.application)).spawn(run)
+}
+
+/// Sets up, with retries, and then keeps the workers running until the stop is requested.
+fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &StateDirectory) {
+    let mut attempt = 0;
+    loop {
+        match begin(application, config, state) {
+            Ok(threads) => {
+                application.health.clear(SETUP);
+                threads.into_iter().for_each(|thread| drop(thread.join()));
+                return;
+            }
+            Err(RunError::Setup(error @ SetupError::Mismatch { .. })) => {
+                error!(application = %application.topology.application, %error, "cannot run");
+                return application.health.set_fatal(error.to_string());
+            }
+            Err(error) => {
+                warn!(application = %application.topology.application, %error, "not running yet");
+                application.health.set(SETUP, error.to_string());
+            }
+        }
+        if application.stop.wait(backoff(&mut attempt)) {
+            return;
+        }
+    }
+}
+
+fn backoff(attempt: &mut usize) -> Duration {
+    let wait = BACKOFF[(*attempt).min(BACKOFF.len() - 1)];
+    *attempt += 1;
+    wait
+}
+
+/// Topics, transactional ids, global tables; then the workers. The threads that run from then on.
+fn begin(
+    application: &Arc<Application>,
+    config: &StreamsConfig,
+    state: &StateDirectory,
+) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let delete_retention = {
+        let mut admin = application.clients.admin()?;
+        state.bind_to_cluster(&admin.cluster_id()?)?;
+        Topics::of(&application.topology, &config.extra_topics, config.partitions, config.replication_factor)
+            .ensure(&mut *admin)?
+    };
+    let ids = state.transactional_ids(&application.topology.application, config.threads)?;
+    for former in &ids.former {
+        application.clients.producer(former)?.init_transactions()?;
+    }
+    // Before the first fetch: what these ids left open is decided.
+    let producers: Vec<_> = ids.current.iter().map(|id| producer(application, id)).collect::<Result<_, _>>()?;
+
+    let mut threads = Vec::new();
+    if !application.readers.tables.is_empty() {
+        let reader = application.clients.reader(&application.topology.application)?;
+        let mut global = GlobalReader::new(application.clone(), reader);
+        global.catch_up(delete_retention)?;
+        threads.push(spawn(application, "global", move || global.run())?);
+    }
+    for (number, (id, producer)) in ids.current.into_iter().zip(producers).enumerate() {
+        let worker = application.clone();
+        let role = format!("worker-{number}");
+        application.health.set(&role, "starting");
+        threads.push(spawn(application, &role.clone(), move || {
+            keep_working(&worker, &role, &id, producer, delete_retention);
+        })?);
+    }
+    threads.push(spawn(application, "purge", {
+        let application = application.clone();
+        move || purge::run(&application)
+    })?);
+    Ok(threads)
+}
+
+fn producer(application: &Application, id: &str) -> Result<Box<dyn TransactionalProducer>, ClientError> {
+    let mut producer = application.clients.producer(id)?;
+    producer.init_transactions()?;
+    Ok(producer)
+}
+
+/// Runs a worker, and another one in its place when it ends without having been asked to.
+fn keep_working(
+    application: &Arc<Application>,
+    role: &str,
+    transactional_id: &str,
+    first: Box<dyn TransactionalProducer>,
+    delete_retention: Duration,
+) {
+    let mut producer_at_hand = Some(first);
+    let mut attempt = 0;
+    while !application.stop.is_requested() {
+        let started = (application.clock)();
+        let result = match producer_at_hand.take() {
+            Some(producer) => Ok(producer),
+            None => producer(application, transactional_id),
+        };
+        let result = result
+            .map_err(WorkerError::from)
+            .and_then(|producer| work(application, role, producer, delete_retention));
+        let Err(error) = result else { break };
+        warn!(application = %application.topology.application, role, %error, "the worker is replaced");
+        application.metrics.add("replaced_workers", 1);
+        application.health.set(role, error.to_string());
+        if (application.clock)().since(started) > SESSION_TIMEOUT {
+            attempt = 0;
+        }
+        if application.stop.wait(backoff(&mut attempt)) {
+            break;
+        }
+    }
+    info!(application = %application.topology.application, role, "stopped");
+}
+
+fn work(
+    application: &Arc<Application>,
+    role: &str,
+    producer: Box<dyn TransactionalProducer>,
+    delete_retention: Duration,
+) -> Result<(), WorkerError> {
+    let group = application.topology.application.to_string();
+    let reader = application.clients.reader(&group)?;
+    let consumer = application.clients.consumer(&Membership { group, client_id: application.client_id.clone() })?;
+    let (requests, asked) = mpsc::channel();
+    let (answers, answered) = mpsc::channel();
+    let restorer = Restorer::new(application.clone(), reader, asked, answers, delete_retention);
+    let restorer = spawn(application, &format!("restore-{role}"), move || restorer.run()).map_err(|e| ClientError {
+        kind: ErrorKind::Fatal,
+        attempted: "start a thread".to_string(),
+        reason: e.to_string(),
+    })?;
+    let worker = Worker::new(role.to_string(), application.clone(), consumer, producer, requests, answered);
+    // The worker ends with its side of the channel, and so the restorer ends.
+    let result = worker.run();
+    drop(restorer.join());
+    result
+}

@@ -1,0 +1,568 @@
+//! A worker: one thread with one group member, one transactional producer, and the tasks of its partitions.
+//!
+//! One transaction carries what all its tasks do: outputs, changelog records and input offsets. It is committed
+//! when the input is drained, the batch is large, or its time is up. Only after the commit do the stores take
+//! what was written, and readers see it.
+//!
+//! Everything that blocks is a call through the door to Kafka ([`crate::client`]), so that a simulation decides
+//! what happens between any two of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use crate::Timestamp;
+use crate::application::{Application, Lease, SESSION_TIMEOUT};
+use crate::client::{ClientError, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, TransactionalProducer};
+use crate::processor::ProcessError;
+use crate::readers::Pulse;
+use crate::record::{ConsumerRecord, ProducerRecord, TopicPartition};
+use crate::restore::{Answer, Prepared, Request};
+use crate::retry::Retry;
+use crate::store::{BackendError, StoreError};
+use crate::task::Task;
+
+/// A transaction is committed after this time at the latest: an open one holds up every reader.
+const MAX_TRANSACTION_TIME: Duration = Duration::from_secs(1);
+/// A transaction is committed after this many input records at the latest.
+const MAX_TRANSACTION_RECORDS: usize = 10_000;
+/// Positions without effects are committed this late.
+const POSITIONS_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a poll may wait when nothing is due.
+const IDLE_WAIT: Duration = Duration::from_millis(250);
+/// How long a poll may wait while tasks are being restored.
+const RESTORING_WAIT: Duration = Duration::from_millis(5);
+const TOUCH_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+pub(crate) struct Worker {
+    name: String,
+    application: Arc<Application>,
+    consumer: Box<dyn GroupConsumer>,
+    producer: Box<dyn TransactionalProducer>,
+    requests: Sender<Request>,
+    answers: Receiver<Answer>,
+    pulse: Arc<Pulse>,
+    /// Counts assignments, so that answers to an earlier one are known as such.
+    assignment: u64,
+    metadata: Option<GroupMetadata>,
+    tasks: BTreeMap<i32, Running>,
+    /// Assigned partitions whose task does not run yet, with the reason when it is refused.
+    pending: BTreeMap<i32, Option<String>>,
+    transaction: Transaction,
+    retry: Retry,
+    last_positions_commit: Timestamp,
+    last_touch: Timestamp,
+}
+
+struct Running {
+    task: Task,
+    _lease: Lease,
+}
+
+/// What has been done since the last commit.
+#[derive(Default)]
+struct Transaction {
+    begun: Option<Timestamp>,
+    records: usize,
+}
+
+/// Why a worker ends. It is replaced by another one that starts from what Kafka says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkerError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("a store failed: {0}")]
+    Store(#[from] BackendError),
+}
+
+/// Why a transaction was not committed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The record in work, or what was due, cannot be processed.
+    #[error(transparent)]
+    Process(ProcessError),
+    /// Kafka does not take it.
+    #[error(transparent)]
+    Client(ClientError),
+}
+
+impl Worker {
+    pub(crate) fn new(
+        name: String,
+        application: Arc<Application>,
+        consumer: Box<dyn GroupConsumer>,
+        producer: Box<dyn TransactionalProducer>,
+        requests: Sender<Request>,
+        answers: Receiver<Answer>,
+    ) -> Self {
+        let now = (application.clock)();
+        Self {
+            name,
+            application,
+            consumer,
+            producer,
+            requests,
+            answers,
+            pulse: Arc::new(Pulse::new()),
+            assignment: 0,
+            metadata: None,
+            tasks: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            transaction: Transaction::default(),
+            retry: Retry::default(),
+            last_positions_commit: now,
+            last_touch: now,
+        }
+    }
+
+    /// Works until the stop is requested, then finishes the transaction and leaves the group.
+    pub(crate) fn run(mut self) -> Result<(), WorkerError> {
+        let topics: Vec<Arc<str>> = self.application.topology.source_topics().map(|topic| topic.name.clone()).collect();
+        self.consumer.subscribe(&topics)?;
+        self.report();
+        let result = loop {
+            if self.application.stop.is_requested() {
+                break self.finish();
+            }
+            if let Err(error) = self.step() {
+                break Err(error);
+            }
+        };
+        self.give_up_tasks();
+        self.consumer.close();
+        result
+    }
+
+    /// One turn: what the restorer has ready, what is due, one event of the group.
+    pub(crate) fn step(&mut self) -> Result<(), WorkerError> {
+        let away = self.pulse.beat();
+        if away > SESSION_TIMEOUT / 2 {
+            debug!(worker = %self.name, ?away, "back after a gap: not trusted before a commit succeeds");
+            self.pulse.distrust();
+        }
+        self.take_answers()?;
+        self.punctuate()?;
+        let wait = self.wait();
+        match self.consumer.poll(wait) {
+            Ok(Some(GroupEvent::Record(record))) => self.process(record)?,
+            Ok(Some(GroupEvent::Assigned(partitions, metadata))) => self.assigned(&partitions, metadata)?,
+            Ok(Some(GroupEvent::Revoked { lost })) => self.revoked(lost)?,
+            Ok(None) => self.drained()?,
+            Err(error) if error.kind == ErrorKind::Retriable => {
+                debug!(worker = %self.name, %error, "poll");
+                self.drained()?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.regain_trust();
+        Ok(())
+    }
+
+    /// Clean shutdown: what is done is committed.
+    fn finish(&mut self) -> Result<(), WorkerError> {
+        self.commit()?;
+        let now = self.now();
+        self.tasks.values().try_for_each(|running| running.task.touch(now))?;
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.application.clock)()
+    }
+
+    fn wait(&self) -> Duration {
+        let idle = if self.pending.values().any(Option::is_none) { RESTORING_WAIT } else { IDLE_WAIT };
+        if self.transaction.begun.is_some() {
+            return Duration::ZERO;
+        }
+        let now = self.now();
+        let due = self.tasks.values().filter_map(|running| running.task.next_punctuation()).min();
+        let positions_due = self.moved().next().map(|_| self.last_positions_commit + POSITIONS_INTERVAL);
+        [due, positions_due].into_iter().flatten().map(|due| due.since(now)).fold(idle, Duration::min)
+    }
+
+    // ---- the group ----
+
+    /// New partitions: nothing is read before their tasks are ready.
+    fn assigned(&mut self, partitions: &[TopicPartition], metadata: GroupMetadata) -> Result<(), WorkerError> {
+        self.abort_if_open()?;
+        self.give_up_tasks();
+        self.metadata = Some(metadata);
+        self.consumer.assign(&[])?;
+        self.pulse.trust();
+        self.pending = self.complete(partitions);
+        info!(worker = %self.name, partitions = ?self.pending.keys().collect::<Vec<_>>(), "assigned");
+        self.prepare();
+        Ok(())
+    }
+
+    /// The partitions of the assignment, and why a task cannot run because another member has a part of it.
+    fn complete(&self, assigned: &[TopicPartition]) -> BTreeMap<i32, Option<String>> {
+        let partitions = assigned.iter().map(|assigned| assigned.partition);
+        let missing = |partition: i32| {
+            let has = |topic: &str| assigned.iter().any(|a| a.partition == partition && a.topic.as_ref() == topic);
+            let topics = self.application.topology.source_topics().map(|topic| &topic.name);
+            let missing: Vec<&str> = topics.map(AsRef::as_ref).filter(|topic| !has(topic)).collect();
+            (!missing.is_empty()).then(|| format!("partition {partition} of {} is not assigned with it", missing.join(", ")))
+        };
+        partitions.map(|partition| (partition, missing(partition))).collect()
+    }
+
+    /// Has the pending tasks made ready.
+    fn prepare(&mut self) {
+        self.assignment += 1;
+        let partitions = self.pending.iter().filter(|(_, refused)| refused.is_none()).map(|(partition, _)| *partition);
+        let request = Request::Prepare { assignment: self.assignment, partitions: partitions.collect() };
+        // The restorer lives as long as this worker.
+        let _ = self.requests.send(request);
+        self.report();
+    }
+
+    /// The partitions are to be given up: the transaction is committed while they are still this worker's.
+    fn revoked(&mut self, lost: bool) -> Result<(), WorkerError> {
+        info!(worker = %self.name, lost, "revoked");
+        if lost {
+            self.abort_if_open()?;
+        } else {
+            self.commit()?;
+            let now = self.now();
+            self.tasks.values().try_for_each(|running| running.task.touch(now))?;
+        }
+        self.give_up_tasks();
+        self.metadata = None;
+        self.consumer.unassign()?;
+        self.report();
+        Ok(())
+    }
+
+    fn give_up_tasks(&mut self) {
+        for partition in self.tasks.keys() {
+            self.application.readers.give_up(*partition);
+        }
+        self.tasks.clear();
+        self.pending.clear();
+        self.transaction = Transaction::default();
+    }
+
+    /// After a gap in the poll loop, the group says whether this worker is still one of it.
+    fn regain_trust(&mut self) {
+        if self.pulse.is_trusted() || self.tasks.is_empty() {
+            return;
+        }
+        let committed: Vec<_> = self.each_position(|task| task.committed_positions()).collect();
+        match self.consumer.commit(&committed) {
+            Ok(()) => self.pulse.trust(),
+            Err(error) => debug!(worker = %self.name, %error, "still not trusted"),
+        }
+    }
+
+    // ---- tasks ----
+
+    fn take_answers(&mut self) -> Result<(), WorkerError> {
+        while let Ok(answer) = self.answers.try_recv() {
+            match answer {
+                Answer::Ready(prepared) if prepared.assignment == self.assignment => self.start(prepared)?,
+                Answer::Refused { assignment, partition, reason } if assignment == self.assignment => {
+                    warn!(worker = %self.name, partition, %reason, "the task does not run");
+                    self.pending.insert(partition, Some(reason));
+                    self.report();
+                }
+                Answer::End { input, as_of, end } => {
+                    if let Some(running) = self.tasks.get_mut(&input.partition) {
+                        running.task.answer_end(&input.topic, as_of, end);
+                    }
+                }
+                // Of an earlier assignment: dropping it gives the lease back.
+                Answer::Ready(_) | Answer::Refused { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, prepared: Prepared) -> Result<(), WorkerError> {
+        // The consumer begins anew at the tasks' positions, so those of the open transaction have to be final.
+        self.commit()?;
+        let Prepared { partition, lease, stores, positions, .. } = prepared;
+        if self.pending.remove(&partition).is_none() {
+            return Ok(());
+        }
+        let application = &self.application;
+        let task = Task::new(
+            application.topology.clone(),
+            partition,
+            application.partitions,
+            stores,
+            application.readers.tables.clone(),
+            positions.clone(),
+            self.now(),
+        );
+        application.readers.host(partition, task.committed_stores(), positions, self.pulse.clone());
+        self.tasks.insert(partition, Running { task, _lease: lease });
+        self.seek()?;
+        self.report();
+        Ok(())
+    }
+
+    /// Reads on at the tasks' positions.
+    fn seek(&mut self) -> Result<(), ClientError> {
+        let positions: Vec<_> = self.each_position(Task::positions).collect();
+        self.consumer.assign(&positions)
+    }
+
+    fn each_position<'a>(
+        &'a self,
+        positions: impl Fn(&'a Task) -> &'a BTreeMap<Arc<str>, i64> + 'a,
+    ) -> impl Iterator<Item = (TopicPartition, i64)> + 'a {
+        self.tasks.iter().flat_map(move |(partition, running)| {
+            let input = |(topic, position): (&Arc<str>, &i64)| (TopicPartition::new(topic.clone(), *partition), *position);
+            positions(&running.task).iter().map(input)
+        })
+    }
+
+    fn moved(&self) -> impl Iterator<Item = (TopicPartition, i64)> + '_ {
+        self.tasks.iter().flat_map(|(partition, running)| {
+            running.task.moved().map(|(topic, position)| (TopicPartition::new(topic.clone(), *partition), position))
+        })
+    }
+
+    // ---- records ----
+
+    fn process(&mut self, record: ConsumerRecord) -> Result<(), WorkerError> {
+        let now = self.now();
+        let input = TopicPartition { topic: record.topic.clone(), partition: record.partition };
+        let Some(running) = self.tasks.get_mut(&record.partition) else { return Ok(()) };
+        let result = match self.retry.condemned(&input, record.offset) {
+            Some(condemned) => {
+                warn!(worker = %self.name, %input, offset = record.offset, reason = %condemned.reason, "dead letter");
+                running.task.dead_letter(&record, "ProcessError", &condemned.reason);
+                Ok(())
+            }
+            None => running.task.process(&record, now),
+        };
+        self.transaction.records += 1;
+        let culprit = Some((input, record.offset));
+        let sent = result.map_err(Failure::Process).and_then(|()| self.send_output(record.partition));
+        match sent {
+            Err(failure) => self.failed(failure, culprit),
+            Ok(()) if self.is_full(now) => self.commit_or_blame(culprit),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn is_full(&self, now: Timestamp) -> bool {
+        self.retry.is_record_by_record()
+            || self.transaction.records >= MAX_TRANSACTION_RECORDS
+            || self.transaction.begun.is_some_and(|begun| now.since(begun) >= MAX_TRANSACTION_TIME)
+    }
+
+    /// The input is drained: what is done is committed, and what is read to its end is known.
+    fn drained(&mut self) -> Result<(), WorkerError> {
+        let now = self.now();
+        let effects = self.tasks.values().any(|running| running.task.has_effects());
+        let due = now.since(self.last_positions_commit) >= POSITIONS_INTERVAL && self.moved().next().is_some();
+        if effects || due {
+            self.commit()?;
+        } else {
+            self.transaction.records = 0;
+            self.publish_positions();
+        }
+        self.note_ends()?;
+        if now.since(self.last_touch) >= TOUCH_INTERVAL {
+            self.last_touch = now;
+            self.tasks.values().try_for_each(|running| running.task.touch(now))?;
+        }
+        Ok(())
+    }
+
+    /// Records without effect count as committed: what is committed is what they leave behind.
+    fn publish_positions(&self) {
+        for (partition, running) in self.tasks.iter().filter(|(_, running)| !running.task.has_effects()) {
+            self.application.readers.advance(*partition, running.task.positions());
+        }
+    }
+
+    /// What is due by the wall clock, each time in a transaction of its own, so that it fails alone.
+    fn punctuate(&mut self) -> Result<(), WorkerError> {
+        let now = self.now();
+        let is_due = |running: &Running| running.task.next_punctuation().is_some_and(|due| due <= now);
+        if self.transaction.begun.is_some() || !self.tasks.values().any(is_due) {
+            return Ok(());
+        }
+        let due: Vec<i32> = self.tasks.iter().filter(|(_, running)| is_due(running)).map(|(p, _)| *p).collect();
+        for partition in due {
+            let Some(running) = self.tasks.get_mut(&partition) else { continue };
+            let punctuated = running.task.punctuate(now).map_err(Failure::Process);
+            let who = format!("punctuation of task {partition}");
+            match punctuated.and_then(|()| self.send_output(partition)) {
+                Ok(()) => self.application.health.clear(&who),
+                Err(failure) => {
+                    self.application.metrics.add("punctuation_failures", 1);
+                    self.application.health.set(&who, failure.to_string());
+                    return self.failed(failure, None);
+                }
+            }
+        }
+        self.ask_for_ends();
+        if self.tasks.values().any(|running| running.task.has_effects()) { self.commit() } else { Ok(()) }
+    }
+
+    fn ask_for_ends(&mut self) {
+        for (partition, running) in &mut self.tasks {
+            for (topic, as_of) in running.task.take_end_requests() {
+                let input = TopicPartition::new(topic, *partition);
+                let _ = self.requests.send(Request::End { input, as_of });
+            }
+        }
+    }
+
+    /// Where an input's end was asked for: how far it is read.
+    fn note_ends(&mut self) -> Result<(), WorkerError> {
+        for (partition, running) in &mut self.tasks {
+            let awaited: Vec<Arc<str>> = running.task.awaited_ends().cloned().collect();
+            for topic in awaited {
+                if let Some(position) = self.consumer.position(&TopicPartition::new(topic.clone(), *partition))? {
+                    running.task.read_up_to(&topic, position);
+                }
+            }
+        }
+        self.ask_for_ends();
+        Ok(())
+    }
+
+    // ---- the transaction ----
+
+    /// Sends what a task has put out, within the transaction.
+    fn send_output(&mut self, partition: i32) -> Result<(), Failure> {
+        let Some(running) = self.tasks.get_mut(&partition) else { return Ok(()) };
+        if !running.task.has_effects() {
+            return Ok(());
+        }
+        let output: Vec<ProducerRecord> = running.task.take_output().collect();
+        self.begin().map_err(Failure::Client)?;
+        output.into_iter().try_for_each(|record| self.producer.send(record, None)).map_err(Failure::Client)
+    }
+
+    fn begin(&mut self) -> Result<(), ClientError> {
+        if self.transaction.begun.is_none() {
+            self.producer.begin()?;
+            self.transaction.begun = Some(self.now());
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), WorkerError> {
+        self.commit_or_blame(None)
+    }
+
+    /// Commits what is done, if anything. `culprit` is the record to blame when it is the only one.
+    fn commit_or_blame(&mut self, culprit: Option<(TopicPartition, i64)>) -> Result<(), WorkerError> {
+        let offsets: Vec<(TopicPartition, i64)> = self.moved().collect();
+        if self.transaction.begun.is_none() && offsets.is_empty() {
+            return Ok(());
+        }
+        match self.commit_to_kafka(&offsets) {
+            Ok(ends) => self.committed(&ends, offsets),
+            Err(error) => self.failed(Failure::Client(error), culprit),
+        }
+    }
+
+    /// Outputs, changelog and offsets in one transaction. The last offset of each slot of the changelog.
+    fn commit_to_kafka(&mut self, offsets: &[(TopicPartition, i64)]) -> Result<Vec<(usize, i64)>, ClientError> {
+        self.begin()?;
+        let stores = self.application.topology.stores.len();
+        for (ordinal, running) in self.tasks.values().enumerate() {
+            for (store, record) in running.task.changelog() {
+                self.producer.send(record, Some(ordinal * stores + store))?;
+            }
+        }
+        let ends = self.producer.flush()?;
+        if let Some(metadata) = self.metadata.as_ref().filter(|_| !offsets.is_empty()) {
+            self.producer.send_offsets(offsets, metadata)?;
+        }
+        self.producer.commit()?;
+        Ok(ends)
+    }
+
+    /// Kafka has committed: now, and only now, the stores take what was written, and readers see it.
+    fn committed(&mut self, ends: &[(usize, i64)], offsets: Vec<(TopicPartition, i64)>) -> Result<(), WorkerError> {
+        let now = self.now();
+        let stores = self.application.topology.stores.len().max(1);
+        let (readers, metrics) = (&self.application.readers, &self.application.metrics);
+        for (ordinal, (partition, running)) in self.tasks.iter_mut().enumerate() {
+            let of_task = ends.iter().filter(|(slot, _)| slot / stores == ordinal);
+            let checkpoints = of_task.map(|(slot, offset)| (slot % stores, offset + 1)).collect();
+            let committed = running.task.commit(&checkpoints, now)?;
+            readers.advance(*partition, running.task.positions());
+            readers.changed(*partition, committed.keys);
+            for (name, count) in committed.counts {
+                metrics.add(name, count);
+            }
+        }
+        metrics.add("committed_transactions", 1);
+        metrics.add("processed_records", self.transaction.records as u64);
+        self.transaction = Transaction::default();
+        self.last_positions_commit = now;
+        self.retry.committed(offsets);
+        Ok(())
+    }
+
+    fn abort_if_open(&mut self) -> Result<(), WorkerError> {
+        if self.transaction.begun.is_some() {
+            self.producer.abort()?;
+        }
+        self.roll_back();
+        Ok(())
+    }
+
+    fn roll_back(&mut self) {
+        self.tasks.values_mut().for_each(|running| running.task.abort());
+        self.transaction = Transaction::default();
+    }
+
+    /// The transaction has failed: back to the last commit, by the shortest way that is safe.
+    fn failed(&mut self, failure: Failure, culprit: Option<(TopicPartition, i64)>) -> Result<(), WorkerError> {
+        self.application.metrics.add("aborted_transactions", 1);
+        let ends: BTreeMap<_, _> = self.moved().collect();
+        let reason = failure.to_string();
+        let kind = match failure {
+            Failure::Process(ProcessError::Store(StoreError::Backend { source, .. })) => return Err(source.into()),
+            Failure::Process(_) => ErrorKind::Refused,
+            Failure::Client(error) => error.kind,
+        };
+        warn!(worker = %self.name, %reason, ?kind, "the transaction is aborted");
+        match kind {
+            ErrorKind::Refused | ErrorKind::Abortable | ErrorKind::Retriable => {
+                if kind == ErrorKind::Refused && !ends.is_empty() {
+                    self.retry.failed(ends, culprit, reason);
+                }
+                self.abort_if_open()?;
+                Ok(self.seek()?)
+            }
+            // What Kafka has of this transaction is for the next producer with this id to find out.
+            ErrorKind::Fenced | ErrorKind::OffsetOutOfRange | ErrorKind::Fatal => {
+                Err(ClientError { kind, attempted: "go on".to_string(), reason }.into())
+            }
+        }
+    }
+
+    // ---- health ----
+
+    /// Says which tasks do not run, and why.
+    fn report(&self) {
+        let health = &self.application.health;
+        let refused = self.pending.iter().filter_map(|(p, reason)| Some(format!("task {p}: {}", reason.as_ref()?)));
+        let mut reasons: Vec<String> = refused.collect();
+        let restoring: Vec<String> =
+            self.pending.iter().filter(|(_, reason)| reason.is_none()).map(|(p, _)| p.to_string()).collect();
+        if self.metadata.is_none() {
+            reasons.push("joining the group".to_string());
+        }
+        if !restoring.is_empty() {
+            reasons.push(format!("restoring the tasks of partitions {}", restoring.join(", ")));
+        }
+        if reasons.is_empty() { health.clear(&self.name) } else { health.set(&self.name, reasons.join("; ")) }
+    }
+}
