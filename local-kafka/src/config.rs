@@ -53,8 +53,7 @@ impl Config {
             settings: BTreeMap::new(),
             start_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(30),
-            java: path_from_env("JAVA_HOME")
-                .map_or_else(|| "java".into(), |home| home.join("bin/java")),
+            java: path_from_env("JAVA_HOME").map_or_else(|| "java".into(), |home| home.join("bin/java")),
             maven: "mvn".into(),
             kafka_home: path_from_env("KAFKA_HOME"),
             cache_dir: cache_dir(),
@@ -73,7 +72,5 @@ fn cache_dir() -> PathBuf {
 
 /// An empty variable counts as not set, as is the custom for these.
 fn path_from_env(name: &str) -> Option<PathBuf> {
-    env::var_os(name)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

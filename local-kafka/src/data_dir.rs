@@ -35,29 +35,24 @@ impl DataDir {
         match path {
             Some(path) => {
                 fs::create_dir_all(path).map_err(StartError::io("create", path))?;
-                let path = path
-                    .canonicalize()
-                    .map_err(StartError::io("resolve", path))?;
-                Self::take(path, None)
+                let path = path.canonicalize().map_err(StartError::io("resolve", path))?;
+                Self::take(path, None, LOCK_PATIENCE)
             }
             None => {
                 sweep_abandoned();
                 let temporary = tempfile::Builder::new()
                     .prefix(TEMPORARY_PREFIX)
                     .tempdir()
-                    .map_err(StartError::io(
-                        "create a temporary directory in",
-                        std::env::temp_dir(),
-                    ))?;
-                Self::take(temporary.path().to_owned(), Some(temporary))
+                    .map_err(StartError::io("create a temporary directory in", std::env::temp_dir()))?;
+                Self::take(temporary.path().to_owned(), Some(temporary), LOCK_PATIENCE)
             }
         }
     }
 
-    fn take(path: PathBuf, temporary: Option<TempDir>) -> Result<Self, StartError> {
+    fn take(path: PathBuf, temporary: Option<TempDir>, patience: Duration) -> Result<Self, StartError> {
         let file = path.join("lock");
         let lock = File::create(&file).map_err(StartError::io("create", &file))?;
-        let deadline = Instant::now() + LOCK_PATIENCE;
+        let deadline = Instant::now() + patience;
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
@@ -72,11 +67,7 @@ impl DataDir {
                 }
             }
         }
-        Ok(Self {
-            path,
-            lock,
-            _temporary: temporary,
-        })
+        Ok(Self { path, lock, _temporary: temporary })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -105,20 +96,18 @@ impl DataDir {
     pub(crate) fn cluster_id(&self) -> Result<Option<String>, StartError> {
         let file = self.records().join("meta.properties");
         match fs::read_to_string(&file) {
-            Ok(content) => Ok(content
-                .lines()
-                .find_map(|line| line.strip_prefix("cluster.id="))
-                .map(str::to_owned)),
+            Ok(content) => {
+                Ok(content.lines().find_map(|line| line.strip_prefix("cluster.id=")).map(str::to_owned))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StartError::io("read", &file)(error)),
         }
     }
 
     pub(crate) fn write_settings(&self, server_properties: &str) -> Result<(), StartError> {
-        for (file, content) in [
-            (self.server_properties(), server_properties),
-            (self.log4j2(), settings::LOG4J2),
-        ] {
+        for (file, content) in
+            [(self.server_properties(), server_properties), (self.log4j2(), settings::LOG4J2)]
+        {
             fs::write(&file, content).map_err(StartError::io("write", &file))?;
         }
         Ok(())
@@ -148,9 +137,7 @@ impl DataDir {
     /// The lock, for a process that shall own the directory with us.
     pub(crate) fn share_lock(&self) -> Result<Stdio, StartError> {
         let lock = self.lock.try_clone();
-        Ok(lock
-            .map_err(StartError::io("share the lock of", &self.path))?
-            .into())
+        Ok(lock.map_err(StartError::io("share the lock of", &self.path))?.into())
     }
 }
 
@@ -207,15 +194,28 @@ mod tests {
 
     #[test]
     fn a_directory_has_one_owner() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("broker");
-        let owner = DataDir::open(Some(&path)).unwrap();
-        let refused = DataDir::open(Some(&path)).unwrap_err();
-        assert!(
-            matches!(refused, StartError::DataDirInUse { .. }),
-            "{refused}"
-        );
+        let directory = tempfile::tempdir().unwrap();
+        let take = || DataDir::take(directory.path().to_owned(), None, Duration::ZERO);
+        let owner = take().unwrap();
+        let refused = take().unwrap_err();
+        assert!(matches!(refused, StartError::DataDirInUse { .. }), "{refused}");
         drop(owner);
-        DataDir::open(Some(&path)).unwrap();
+        take().unwrap();
+    }
+
+    #[test]
+    fn only_what_nobody_owns_is_abandoned() {
+        let temporary = DataDir::open(None).unwrap();
+        let lock = temporary.path().join("lock");
+        assert!(!is_abandoned(temporary.path()), "young and owned");
+        make_old(&lock);
+        assert!(!is_abandoned(temporary.path()), "old and owned");
+        temporary.lock.unlock().unwrap();
+        assert!(is_abandoned(temporary.path()), "old and owned by nobody");
+    }
+
+    fn make_old(file: &Path) {
+        let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
+        File::options().write(true).open(file).unwrap().set_modified(an_hour_ago).unwrap();
     }
 }

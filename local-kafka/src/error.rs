@@ -41,7 +41,13 @@ pub enum FetchError {
         /// What it said last.
         output: String,
     },
-    /// A file or folder of the cache could not be used.
+    /// Maven said that all is well, and it is not.
+    #[error("`{}` ended well but fetched no Kafka {KAFKA_VERSION}", maven.display())]
+    NothingFetched {
+        /// The command that was run.
+        maven: PathBuf,
+    },
+    /// A file, folder or program could not be used.
     #[error("fetching Kafka {KAFKA_VERSION}: cannot {action} {}", path.display())]
     Io {
         /// What was attempted.
@@ -51,6 +57,14 @@ pub enum FetchError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+impl FetchError {
+    /// For `map_err`: adds what was attempted and on what.
+    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { action, path, source }
+    }
 }
 
 /// Why a broker did not start.
@@ -159,16 +173,9 @@ pub enum StartError {
 
 impl StartError {
     /// For `map_err`: adds what was attempted and on what.
-    pub(crate) fn io(
-        action: &'static str,
-        subject: impl AsRef<Path>,
-    ) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, subject: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         let subject = subject.as_ref().to_owned();
-        move |source| Self::Io {
-            action,
-            subject,
-            source,
-        }
+        move |source| Self::Io { action, subject, source }
     }
 }
 

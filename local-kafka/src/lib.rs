@@ -8,9 +8,11 @@
 //! - A data directory has one broker at a time; a temporary one is deleted with the value.
 //! - A fetch that was cut short is never used: the next start repairs it.
 
+mod class_archive;
 mod config;
 mod data_dir;
 mod error;
+mod jars;
 mod java;
 mod kafka;
 mod maven;

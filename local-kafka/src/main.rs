@@ -18,22 +18,30 @@ struct Args {
     /// The port to listen on; chosen by the operating system if not given
     #[arg(long)]
     port: Option<u16>,
+    /// A broker setting beyond, or instead of, the usual ones; can be given many times
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+fn setting(argument: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = argument.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let args = Args::parse();
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
 
     let mut kafka = LocalKafka::start(Config {
         data_dir: args.data_dir,
         port: args.port,
+        settings: args.settings.into_iter().collect(),
         ..Config::from_env()
     })?;
+    // Not earlier: until here a signal may end this process, and Kafka with it.
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     println!("{}", kafka.bootstrap_servers());
 
     let mut check = tokio::time::interval(Duration::from_millis(200));

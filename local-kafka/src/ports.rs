@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 /// A port that the operating system says is free. Nothing keeps it free: who uses it must be ready
 /// to find it taken, and ask again.
 pub(crate) fn free() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Whether `port` can be had within `patience`. A port that was just given up may still be held for

@@ -39,19 +39,14 @@ impl BoundChild {
     pub(crate) fn spawn(mut command: Command) -> io::Result<Self> {
         let (lifeline, released) = mpsc::channel::<()>();
         let (report, spawned) = mpsc::sync_channel(1);
-        thread::Builder::new()
-            .name("kafka-lifeline".into())
-            .spawn(move || {
-                // The receiver is gone only if the caller is.
-                let _ = report.send(command.spawn());
-                // Nothing is ever sent: this returns when the lifeline is dropped.
-                let _ = released.recv();
-            })?;
+        thread::Builder::new().name("kafka-lifeline".into()).spawn(move || {
+            // The receiver is gone only if the caller is.
+            let _ = report.send(command.spawn());
+            // Nothing is ever sent: this returns when the lifeline is dropped.
+            let _ = released.recv();
+        })?;
         let child = spawned.recv().map_err(io::Error::other)??;
-        Ok(Self {
-            child,
-            _lifeline: lifeline,
-        })
+        Ok(Self { child, _lifeline: lifeline })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -77,9 +72,7 @@ impl BoundChild {
     /// Sends a signal, named without SIG. The child has not been waited for, so its id is its own.
     pub(crate) fn signal(&self, name: &str) -> io::Result<()> {
         let pid = self.pid().to_string();
-        let status = Command::new("/bin/sh")
-            .args(["-c", r#"kill -s "$0" "$1""#, name, &pid])
-            .status()?;
+        let status = Command::new("/bin/sh").args(["-c", r#"kill -s "$0" "$1""#, name, &pid]).status()?;
         if status.success() {
             return Ok(());
         }

@@ -23,18 +23,13 @@ impl Probe {
             .set("reconnect.backoff.max.ms", "50")
             .set_log_level(RDKafkaLogLevel::Emerg)
             .create_with_context(Silent)?;
-        Ok(Self {
-            client,
-            cluster_id: cluster_id.to_owned(),
-        })
+        Ok(Self { client, cluster_id: cluster_id.to_owned() })
     }
 
     /// Waits up to `patience` for the broker to answer, as the cluster that was asked for and not as
     /// another one on the same port, with a leader for each partition.
     pub(crate) fn is_ready(&self, patience: Duration) -> bool {
-        self.client
-            .fetch_metadata(None, patience)
-            .is_ok_and(|metadata| serves(&metadata))
+        self.client.fetch_metadata(None, patience).is_ok_and(|metadata| serves(&metadata))
             && self.client.client().fetch_cluster_id(patience).as_ref() == Some(&self.cluster_id)
     }
 }

@@ -24,24 +24,16 @@ pub(crate) fn server_properties(
     log_dir: &Path,
     extra: &BTreeMap<String, String>,
 ) -> String {
-    let mut settings: BTreeMap<String, String> = FIXED
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+    let mut settings: BTreeMap<String, String> =
+        FIXED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let broker = format!("BROKER://127.0.0.1:{port}");
     let controller = format!("127.0.0.1:{controller_port}");
-    settings.insert(
-        "listeners".into(),
-        format!("{broker},CONTROLLER://{controller}"),
-    );
+    settings.insert("listeners".into(), format!("{broker},CONTROLLER://{controller}"));
     settings.insert("advertised.listeners".into(), broker);
     settings.insert("controller.quorum.voters".into(), format!("1@{controller}"));
     settings.insert("log.dirs".into(), log_dir.display().to_string());
     settings.extend(extra.clone());
-    settings
-        .iter()
-        .map(|(name, value)| format!("{name}={}\n", escaped(value)))
-        .collect()
+    settings.iter().map(|(name, value)| format!("{name}={}\n", escaped(value))).collect()
 }
 
 /// The backslash is the one character that a value of a properties file cannot hold as it is.
@@ -54,10 +46,7 @@ const FIXED: &[(&str, &str)] = &[
     ("node.id", "1"),
     ("controller.listener.names", "CONTROLLER"),
     ("inter.broker.listener.name", "BROKER"),
-    (
-        "listener.security.protocol.map",
-        "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    ),
+    ("listener.security.protocol.map", "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT"),
     // Services create what they own; a topic made by a typo would hide the mistake.
     ("auto.create.topics.enable", "false"),
     ("delete.topic.enable", "true"),
@@ -75,10 +64,13 @@ const FIXED: &[(&str, &str)] = &[
     // No other member is on its way when the first one joins.
     ("group.initial.rebalance.delay.ms", "0"),
     // A dead instance's open transaction holds up every read_committed reader until this scan.
-    (
-        "transaction.abort.timed.out.transaction.cleanup.interval.ms",
-        "500",
-    ),
+    ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "500"),
+    // After a crash the controller refuses the new broker until the session of the dead one has
+    // expired; the default is 9 s.
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
+    // No records that say that nothing happened: two writes to the disk per second, 3 % of a core.
+    ("metadata.max.idle.interval.ms", "0"),
     // The default, 128 MiB, is allocated at start; this still cleans 600,000 keys in one pass.
     ("log.cleaner.dedupe.buffer.size", "16777216"),
 ];

@@ -1,11 +1,15 @@
 //! What is running, and what is wrong.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What keeps an application from running all its tasks, by who says so.
-#[derive(Debug)]
-pub struct Health(Mutex<State>);
+#[derive(Debug, Default)]
+pub struct Health {
+    state: Mutex<State>,
+    changed: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -16,7 +20,7 @@ struct State {
 impl Health {
     /// Everything still has to start.
     pub(crate) fn starting(who: &str) -> Self {
-        let health = Self(Mutex::default());
+        let health = Self::default();
         health.set(who, "starting");
         health
     }
@@ -33,19 +37,29 @@ impl Health {
         self.state().fatal.clone()
     }
 
+    /// Waits until every task runs or none ever will, for `patience` at most. Whether every task runs.
+    pub fn wait(&self, patience: Duration) -> bool {
+        let starting = |state: &mut State| state.fatal.is_none() && !state.reasons.is_empty();
+        let waited = self.changed.wait_timeout_while(self.state(), patience, starting);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.fatal.is_none() && state.reasons.is_empty()
+    }
+
     pub(crate) fn set(&self, who: &str, reason: impl Into<String>) {
         self.state().reasons.insert(who.to_string(), reason.into());
     }
 
     pub(crate) fn clear(&self, who: &str) {
         self.state().reasons.remove(who);
+        self.changed.notify_all();
     }
 
     pub(crate) fn set_fatal(&self, reason: impl Into<String>) {
         self.state().fatal = Some(reason.into());
+        self.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

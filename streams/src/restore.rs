@@ -368,10 +368,12 @@ impl Restorer {
         let (finished, restoring): (Vec<_>, Vec<_>) =
             self.restoring.drain(..).partition(|task| task.stores.iter().all(|store| store.done));
         self.restoring = restoring;
+        let all_done = self.restoring.is_empty() && !finished.is_empty();
         for task in finished {
             self.hand_over(task)?;
         }
-        Ok(())
+        // Nothing more is to be fetched.
+        if all_done { self.read_changelogs() } else { Ok(()) }
     }
 
     /// A task without any committed offset must not have state: its offsets have expired or were deleted,

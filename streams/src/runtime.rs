@@ -80,6 +80,17 @@ enum RunError {
     Thread(#[from] std::io::Error),
 }
 
+impl RunError {
+    /// Whether trying again cannot help.
+    fn is_fatal(&self) -> bool {
+        match self {
+            RunError::Setup(SetupError::Mismatch { .. }) => true,
+            RunError::Setup(SetupError::Client(error)) | RunError::Client(error) => error.kind == ErrorKind::Fatal,
+            _ => false,
+        }
+    }
+}
+
 const BACKOFF: [Duration; 5] =
     [Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
@@ -181,7 +192,7 @@ fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &Sta
                 threads.into_iter().for_each(|thread| drop(thread.join()));
                 return;
             }
-            Err(RunError::Setup(error @ SetupError::Mismatch { .. })) => {
+            Err(error) if error.is_fatal() => {
                 error!(application = %application.topology.application, %error, "cannot run");
                 return application.health.set_fatal(error.to_string());
             }

@@ -131,7 +131,8 @@ mod tests {
             }
 
             for key in model.keys() {
-                prop_assert_eq!(store.get(key).unwrap().as_ref(), model.get(key));
+                let value = store.get(key).unwrap();
+                prop_assert_eq!(value.as_ref(), model.get(key));
             }
             let bounds = (Bound::Included(&from[..]), Bound::Excluded(&to[..]));
             let expected: Vec<_> = model

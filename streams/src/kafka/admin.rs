@@ -1,0 +1,180 @@
+//! Topics and the cluster.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures::executor::block_on;
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::MetadataTopic;
+
+use super::config::Settings;
+use super::error::{failed, failed_with};
+use super::log::ClientLog;
+use super::names::Names;
+use crate::client::{Admin, ClientError, ErrorKind, TopicDescription};
+use crate::record::TopicPartition;
+use crate::topic::TopicSpec;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// rdkafka's admin client; its answers are woken from a thread of its own.
+pub(super) struct ClusterAdmin {
+    client: AdminClient<ClientLog>,
+    names: Names,
+}
+
+impl ClusterAdmin {
+    pub(super) fn new(settings: &Settings) -> Result<Self, ClientError> {
+        let client = settings
+            .admin()
+            .create_with_context(ClientLog::new("admin"))
+            .map_err(failed("make an admin client"))?;
+        Ok(Self { client, names: Names::new(settings.prefix()) })
+    }
+
+    /// The number of partitions of each of these topics. Asks for all topics: asking for one by name can create it.
+    fn partitions(&mut self, topics: &[Arc<str>]) -> Result<Vec<Option<i32>>, ClientError> {
+        let attempt = "list the topics";
+        let metadata = self.client.inner().fetch_metadata(None, PATIENCE).map_err(failed(attempt))?;
+        let count = |topic: &Arc<str>| {
+            let name = self.names.on_cluster(topic);
+            match metadata.topics().iter().find(|found| found.name() == name) {
+                Some(found) => usable_partitions(found),
+                None => Ok(None),
+            }
+        };
+        topics.iter().map(count).collect::<Result<_, _>>().map_err(failed_with(attempt))
+    }
+
+    /// The settings of these topics, which exist.
+    fn settings_of(&mut self, topics: &[Arc<str>]) -> Result<Vec<ConfigResource>, ClientError> {
+        let attempt = format!("describe {}", topics.join(", "));
+        let names: Vec<String> =
+            topics.iter().map(|topic| self.names.on_cluster(topic).to_string()).collect();
+        let wanted: Vec<ResourceSpecifier<'_>> =
+            names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let answers = block_on(self.client.describe_configs(&wanted, &options()))
+            .map_err(failed(attempt.clone()))?;
+        answers.into_iter().collect::<Result<_, _>>().map_err(failed_with(attempt))
+    }
+
+    /// The broker that answers learns of a new topic a moment after the controller has made it.
+    fn await_topic(&mut self, topic: &Arc<str>) -> Result<(), ClientError> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.partitions(std::slice::from_ref(topic))? == [None] {
+            if Instant::now() >= deadline {
+                return Err(ClientError {
+                    kind: ErrorKind::Retriable,
+                    attempted: format!("create {topic}"),
+                    reason: "it is created and cannot be seen yet".to_string(),
+                });
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+impl Admin for ClusterAdmin {
+    fn cluster_id(&mut self) -> Result<String, ClientError> {
+        self.client.inner().fetch_cluster_id(PATIENCE).ok_or_else(|| ClientError {
+            kind: ErrorKind::Retriable,
+            attempted: "ask for the cluster's id".to_string(),
+            reason: "no broker has told it".to_string(),
+        })
+    }
+
+    fn describe(&mut self, topics: &[Arc<str>]) -> Result<Vec<Option<TopicDescription>>, ClientError> {
+        let partitions = self.partitions(topics)?;
+        let existing: Vec<Arc<str>> = topics
+            .iter()
+            .zip(&partitions)
+            .filter(|(_, partitions)| partitions.is_some())
+            .map(|(topic, _)| topic.clone())
+            .collect();
+        if existing.is_empty() {
+            return Ok(vec![None; topics.len()]);
+        }
+        let mut settings = existing.iter().zip(self.settings_of(&existing)?);
+        let mut describe = |partitions: i32| {
+            let (topic, settings) = settings.next()?;
+            Some(description(topic, partitions, &settings))
+        };
+        partitions.into_iter().map(|partitions| partitions.and_then(&mut describe).transpose()).collect()
+    }
+
+    fn create(&mut self, topic: &TopicSpec, partitions: i32, replication: i32) -> Result<(), ClientError> {
+        let attempt = || format!("create {}", topic.name);
+        let name = self.names.on_cluster(&topic.name).to_string();
+        let settings = topic.cleanup.settings();
+        let wanted = settings.iter().fold(
+            NewTopic::new(&name, partitions, TopicReplication::Fixed(replication)),
+            |wanted, (setting, value)| wanted.set(setting, value),
+        );
+        let answers =
+            block_on(self.client.create_topics([&wanted], &options())).map_err(failed(attempt()))?;
+        for answer in answers {
+            match answer {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(failed_with(attempt())(code)),
+            }
+        }
+        self.await_topic(&topic.name)
+    }
+
+    fn delete_records(&mut self, before: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
+        if before.is_empty() {
+            return Ok(());
+        }
+        let attempt = || format!("delete records of {} partitions", before.len());
+        let list = self.names.list_at(before).map_err(failed(attempt()))?;
+        let answer =
+            block_on(self.client.delete_records(&list, &options())).map_err(failed(attempt()))?;
+        let partitions: Vec<TopicPartition> =
+            before.iter().map(|(partition, _)| partition.clone()).collect();
+        self.names.offsets_in(&answer, &partitions).map(drop).map_err(failed(attempt()))
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
+}
+
+/// None as long as a partition has no leader: the topic is on its way.
+fn usable_partitions(topic: &MetadataTopic) -> Result<Option<i32>, RDKafkaErrorCode> {
+    match topic.error().map(RDKafkaErrorCode::from) {
+        None => {}
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable) => {
+            return Ok(None);
+        }
+        Some(code) => return Err(code),
+    }
+    let partitions = topic.partitions();
+    let is_led = !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0);
+    Ok(i32::try_from(partitions.len()).ok().filter(|_| is_led))
+}
+
+fn description(
+    topic: &Arc<str>,
+    partitions: i32,
+    settings: &ConfigResource,
+) -> Result<TopicDescription, ClientError> {
+    let value = |name: &str| {
+        let found = settings.get(name).and_then(|entry| entry.value.clone());
+        found.ok_or_else(|| ClientError {
+            kind: ErrorKind::Fatal,
+            attempted: format!("describe {topic}"),
+            reason: format!("the broker does not tell its {name}"),
+        })
+    };
+    let delete_retention = value("delete.retention.ms")?.parse().unwrap_or_default();
+    Ok(TopicDescription {
+        partitions,
+        cleanup_policy: value("cleanup.policy")?,
+        delete_retention: Duration::from_millis(delete_retention),
+    })
+}

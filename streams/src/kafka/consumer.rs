@@ -1,0 +1,198 @@
+//! A member of a consumer group.
+//!
+//! librdkafka runs its rebalance callback inside `poll`, and waits for an answer before it goes on: `assign`
+//! after an assignment, `unassign` after a revocation. Here the callback answers nothing. It queues the event for
+//! the worker, who answers when it is ready; heartbeats go on meanwhile. The membership is asked for once, in the
+//! callback: until the answer no other generation can begin.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::util::Timeout;
+use rdkafka::{ClientContext, TopicPartitionList};
+
+use super::config::Settings;
+use super::error::failed;
+use super::fetcher::{Fetcher, Logged};
+use super::log::ClientLog;
+use super::names::Names;
+use crate::client::{ClientError, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, Membership};
+use crate::record::TopicPartition;
+
+/// The member; nothing is left of it once it is closed.
+pub(super) struct Member {
+    group: String,
+    fetcher: Option<Fetcher<MemberContext>>,
+}
+
+impl Member {
+    pub(super) fn new(settings: &Settings, membership: &Membership) -> Result<Self, ClientError> {
+        let group = membership.group.clone();
+        let log = ClientLog::new(format!("consumer of {group}")).telling_of_outages();
+        let config = settings.member(&group, &membership.client_id);
+        let fetcher = Fetcher::new(&config, MemberContext::new(log), Names::new(settings.prefix()))
+            .map_err(failed(format!("make a consumer of {group}")))?;
+        Ok(Self { group, fetcher: Some(fetcher) })
+    }
+
+    fn fetcher(&mut self) -> Result<&mut Fetcher<MemberContext>, ClientError> {
+        let closed = || ClientError {
+            kind: ErrorKind::Fatal,
+            attempted: format!("use a consumer of {}", self.group),
+            reason: "it is closed".to_string(),
+        };
+        self.fetcher.as_mut().ok_or_else(closed)
+    }
+
+    fn next_rebalance(&mut self) -> Result<Option<GroupEvent>, ClientError> {
+        let fetcher = self.fetcher()?;
+        let Some(rebalance) = fetcher.context().next_rebalance() else { return Ok(None) };
+        Ok(Some(match rebalance {
+            Rebalance::Revoked { lost } => GroupEvent::Revoked { lost },
+            Rebalance::Assigned { partitions, metadata } => {
+                let inside = |(topic, partition): (String, i32)| {
+                    TopicPartition::new(fetcher.names().inside(&topic), partition)
+                };
+                let partitions = partitions.into_iter().map(inside).collect();
+                GroupEvent::Assigned(partitions, GroupMetadata(Arc::new(metadata)))
+            }
+        }))
+    }
+}
+
+impl GroupConsumer for Member {
+    fn subscribe(&mut self, topics: &[Arc<str>]) -> Result<(), ClientError> {
+        let attempt = format!("subscribe to {}", topics.join(", "));
+        let fetcher = self.fetcher()?;
+        let names: Vec<String> =
+            topics.iter().map(|topic| fetcher.names().on_cluster(topic).to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        fetcher.consumer().subscribe(&names).map_err(failed(attempt))
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<Option<GroupEvent>, ClientError> {
+        if let Some(rebalance) = self.next_rebalance()? {
+            return Ok(Some(rebalance));
+        }
+        match self.fetcher()?.poll(wait)? {
+            Some(record) => Ok(Some(GroupEvent::Record(record))),
+            None => self.next_rebalance(),
+        }
+    }
+
+    fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
+        self.fetcher()?.assign(positions)
+    }
+
+    fn unassign(&mut self) -> Result<(), ClientError> {
+        self.fetcher()?.unassign()
+    }
+
+    fn position(&mut self, partition: &TopicPartition) -> Result<Option<i64>, ClientError> {
+        self.fetcher()?.position(partition)
+    }
+
+    fn commit(&mut self, offsets: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
+        let attempt = format!("commit offsets of {}", self.group);
+        let fetcher = self.fetcher()?;
+        let list = fetcher.names().list_at(offsets).map_err(failed(attempt.clone()))?;
+        fetcher.consumer().commit(&list, CommitMode::Sync).map_err(failed(attempt))
+    }
+
+    fn close(&mut self) {
+        let Some(mut fetcher) = self.fetcher.take() else { return };
+        fetcher.context().closing.store(true, Ordering::Release);
+        // A rebalance may have been handed out and not answered; closing would wait for the answer for ever.
+        // Which of the two it was does not matter: the other one changes nothing.
+        let answered = fetcher.assign(&[]).and_then(|()| fetcher.unassign());
+        if let Err(error) = answered {
+            tracing::debug!(group = self.group, %error, "closing a consumer");
+        }
+        drop(fetcher);
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+enum Rebalance {
+    Assigned { partitions: Vec<(String, i32)>, metadata: ConsumerGroupMetadata },
+    Revoked { lost: bool },
+}
+
+struct MemberContext {
+    log: ClientLog,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    closing: AtomicBool,
+}
+
+impl MemberContext {
+    fn new(log: ClientLog) -> Self {
+        Self { log, rebalances: Mutex::default(), closing: AtomicBool::new(false) }
+    }
+
+    fn next_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+impl ConsumerContext for MemberContext {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        code: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let rebalance = match code {
+            // Nobody is there to answer any more.
+            _ if self.closing.load(Ordering::Acquire) => None,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                let owned = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+                    (element.topic().to_string(), element.partition())
+                };
+                let partitions = partitions.elements().iter().map(owned).collect();
+                consumer.group_metadata().map(|metadata| Rebalance::Assigned { partitions, metadata })
+            }
+            _ => Some(Rebalance::Revoked { lost: consumer.assignment_lost() }),
+        };
+        match rebalance {
+            Some(rebalance) => {
+                self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
+            }
+            None => {
+                if let Err(error) = consumer.unassign() {
+                    tracing::debug!(%error, "giving all partitions up");
+                }
+            }
+        }
+    }
+
+    fn main_queue_min_poll_interval(&self) -> Timeout {
+        self.log.main_queue_min_poll_interval()
+    }
+}
+
+impl ClientContext for MemberContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.log.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.log.error(error, reason);
+    }
+}
+
+impl Logged for MemberContext {
+    fn client_log(&self) -> &ClientLog {
+        &self.log
+    }
+}

@@ -1,0 +1,131 @@
+//! What the clients cost; told, not judged. Run them alone, with `--ignored --nocapture`.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use streams::{GroupEvent, TopicPartition};
+
+use crate::cluster::{Cluster, assigned_from_beginning, place, producer, record};
+
+#[test]
+#[ignore = "a measurement"]
+fn one_transaction() {
+    const ROUNDS: usize = 500;
+    let cluster = Cluster::of("latency");
+    cluster.create("in", 1);
+    cluster.create("out", 1);
+    let (in_0, out_0) = (place("in", 0), place("out", 0));
+    let mut consumer = cluster.consumer(&["in"]);
+    let metadata = assigned_from_beginning(&mut *consumer);
+    let mut feeder = cluster.producer("feeder");
+    let mut producer = cluster.producer("p");
+    let mut took = Vec::new();
+    for _ in 0..ROUNDS {
+        feeder.begin().unwrap();
+        feeder.send(record(&in_0, "k", "v"), None).unwrap();
+        feeder.commit().unwrap();
+        let start = Instant::now();
+        loop {
+            if let Some(GroupEvent::Record(_)) = consumer.poll(Duration::from_millis(100)).unwrap() {
+                break;
+            }
+        }
+        producer.begin().unwrap();
+        producer.send(record(&out_0, "k", "v"), Some(0)).unwrap();
+        producer.flush().unwrap();
+        let position = consumer.position(&in_0).unwrap().unwrap();
+        producer.send_offsets(&[(in_0.clone(), position)], &metadata).unwrap();
+        producer.commit().unwrap();
+        took.push(start.elapsed());
+    }
+    took.sort();
+    println!("a transaction: p50 {:?}, p99 {:?}", took[ROUNDS / 2], took[ROUNDS * 99 / 100]);
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn a_burst() {
+    const RECORDS: usize = 200_000;
+    let cluster = Cluster::of("burst");
+    cluster.create("in", 1);
+    let in_0: TopicPartition = place("in", 0);
+    let mut producer = cluster.producer("p");
+    let value = "v".repeat(300);
+    let (start, cpu) = (Instant::now(), cpu_time());
+    for _ in 0..RECORDS / 10_000 {
+        producer.begin().unwrap();
+        for _ in 0..10_000 {
+            producer.send(record(&in_0, "k", &value), Some(0)).unwrap();
+        }
+        producer.commit().unwrap();
+    }
+    let (took, cpu) = (start.elapsed(), cpu_time() - cpu);
+    println!("written: {:.0} records/s, {:?} of CPU each", rate(RECORDS, took), cpu / RECORDS as u32);
+    let mut consumer = cluster.consumer(&["in"]);
+    assigned_from_beginning(&mut *consumer);
+    let (start, cpu) = (Instant::now(), cpu_time());
+    let mut count = 0;
+    while count < RECORDS {
+        if let Some(GroupEvent::Record(_)) = consumer.poll(Duration::from_millis(100)).unwrap() {
+            count += 1;
+        }
+    }
+    let (took, cpu) = (start.elapsed(), cpu_time() - cpu);
+    println!("read: {:.0} records/s, {:?} of CPU each", rate(RECORDS, took), cpu / RECORDS as u32);
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn idle_clients() {
+    const PERIOD: Duration = Duration::from_secs(10);
+    let cluster = Cluster::of("idle");
+    cluster.create("in", 4);
+    let producers: Vec<_> = (0..6).map(|number| producer(&cluster.kafka, &format!("p-{number}"))).collect();
+    // They have been used, and their pumps have to notice that nothing is left to do.
+    thread::sleep(Duration::from_secs(1));
+    let before = cpu_time();
+    thread::sleep(PERIOD);
+    let of_producers = cpu_time() - before;
+    drop(producers);
+
+    let mut consumers: Vec<_> = (0..6)
+        .map(|number| {
+            let mut config = cluster.config.clone();
+            config.topic_prefix.push_str(&format!("{number}."));
+            let kafka = streams::kafka::Kafka::new(config);
+            crate::cluster::create(&kafka, "in", 4, streams::Cleanup::Delete);
+            let mut consumer = crate::cluster::consumer(&kafka, &["in"]);
+            assigned_from_beginning(&mut *consumer);
+            consumer
+        })
+        .collect();
+    let before = cpu_time();
+    thread::scope(|scope| {
+        for consumer in &mut consumers {
+            scope.spawn(|| {
+                let start = Instant::now();
+                while start.elapsed() < PERIOD {
+                    assert!(consumer.poll(Duration::from_millis(500)).unwrap().is_none());
+                }
+            });
+        }
+    });
+    let of_consumers = cpu_time() - before;
+    let percent = |cpu: Duration| 100.0 * cpu.as_secs_f64() / PERIOD.as_secs_f64();
+    println!("six idle producers: {:.2} % of a core", percent(of_producers));
+    println!("six idle consumers: {:.2} % of a core", percent(of_consumers));
+}
+
+fn rate(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
+}
+
+/// What this process has used so far, its ended threads included.
+fn cpu_time() -> Duration {
+    // The 14th and 15th field count from 1; the second one may contain blanks, and ends with a bracket.
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11..=12].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
+}

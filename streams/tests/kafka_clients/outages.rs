@@ -1,0 +1,131 @@
+//! Brokers that go away, and come back.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use local_kafka::{Config, LocalKafka};
+use streams::kafka::{Kafka, KafkaConfig};
+use streams::{Cleanup, ClientSupplier, ErrorKind, GroupConsumer, GroupEvent, ProducerRecord};
+
+use crate::cluster::{
+    PATIENCE, assigned_from_beginning, config, consumer, create, place, producer, record, records, soon,
+    values,
+};
+
+/// Writes one record in a transaction, as often as it takes; a producer that is thrown away is replaced.
+fn write_at_last(kafka: &Kafka, record: &ProducerRecord) {
+    soon("a commit", || {
+        let mut producer = kafka.producer("p").unwrap();
+        producer.init_transactions().ok()?;
+        producer.begin().ok()?;
+        producer.send(record.clone(), None).ok()?;
+        producer.commit().ok()
+    });
+}
+
+/// The next record; whatever the group does meanwhile is answered, and reading goes on at `from`.
+fn next_value(consumer: &mut dyn GroupConsumer, from: i64) -> String {
+    soon("a record", || match consumer.poll(Duration::from_millis(100)).unwrap()? {
+        GroupEvent::Record(record) => Some(values(&[record]).remove(0)),
+        GroupEvent::Assigned(partitions, _) => {
+            let positions: Vec<_> = partitions.into_iter().map(|partition| (partition, from)).collect();
+            consumer.assign(&positions).unwrap();
+            None
+        }
+        GroupEvent::Revoked { .. } => {
+            consumer.unassign().unwrap();
+            None
+        }
+    })
+}
+
+#[test]
+fn clients_go_on_after_a_restart() {
+    let mut broker = LocalKafka::start(Config::from_env()).unwrap();
+    let kafka = Kafka::new(config(&broker, "restart"));
+    create(&kafka, "in", 1, Cleanup::Delete);
+    let in_0 = place("in", 0);
+    let mut consumer = consumer(&kafka, &["in"]);
+    assigned_from_beginning(&mut *consumer);
+    let mut reader = kafka.reader("app").unwrap();
+    reader.assign(&[(in_0.clone(), 0)]).unwrap();
+    let writer = kafka.writer().unwrap();
+    let mut producer = producer(&kafka, "p");
+    producer.begin().unwrap();
+    producer.send(record(&in_0, "k", "before"), None).unwrap();
+    producer.commit().unwrap();
+    assert_eq!(values(&records(&mut *consumer, 1)), ["before"]);
+
+    broker.stop().unwrap();
+    let start = Instant::now();
+    assert!(consumer.poll(Duration::from_secs(1)).unwrap().is_none(), "an outage is no error of a consumer");
+    assert_eq!(reader.watermarks(std::slice::from_ref(&in_0)).unwrap_err().kind, ErrorKind::Retriable);
+    assert_eq!(kafka.admin().unwrap().cluster_id().unwrap_err().kind, ErrorKind::Retriable);
+    let begun = producer.begin();
+    let ended = begun
+        .and_then(|()| producer.send(record(&in_0, "k", "into nothing"), None))
+        .and_then(|()| producer.commit());
+    assert_eq!(ended.unwrap_err().kind, ErrorKind::Abortable, "the record never went out");
+    assert_eq!(producer.abort().unwrap_err().kind, ErrorKind::Fenced, "nobody tells whether it was aborted");
+    assert!(start.elapsed() < PATIENCE, "nothing hangs");
+    drop(producer);
+    let (tell, told) = mpsc::channel();
+    writer.send(record(&in_0, "k", "waits"), Box::new(move |offset| tell.send(offset).unwrap()));
+
+    broker.restart().unwrap();
+    let waited = told.recv_timeout(PATIENCE).unwrap();
+    write_at_last(&kafka, &record(&in_0, "k", "after"));
+    if waited.is_ok() {
+        assert_eq!(next_value(&mut *consumer, 2), "waits");
+    }
+    assert_eq!(next_value(&mut *consumer, 3), "after");
+}
+
+#[test]
+fn nothing_hangs_while_a_broker_does_not_answer() {
+    let mut broker = LocalKafka::start(Config::from_env()).unwrap();
+    let kafka = Kafka::new(config(&broker, "paused"));
+    create(&kafka, "in", 1, Cleanup::Delete);
+    let in_0 = place("in", 0);
+    let mut consumer = consumer(&kafka, &["in"]);
+    let metadata = assigned_from_beginning(&mut *consumer);
+    let mut producer = producer(&kafka, "p");
+    let mut reader = kafka.reader("app").unwrap();
+    let offsets = [(in_0.clone(), 0)];
+    reader.committed(std::slice::from_ref(&in_0)).unwrap();
+    producer.begin().unwrap();
+    producer.send(record(&in_0, "k", "a"), None).unwrap();
+    producer.flush().unwrap();
+
+    broker.pause().unwrap();
+    let start = Instant::now();
+    assert_eq!(producer.commit().unwrap_err().kind, ErrorKind::Fenced, "the outcome is not known");
+    drop(producer);
+    assert_eq!(reader.committed(std::slice::from_ref(&in_0)).unwrap_err().kind, ErrorKind::Retriable);
+    drop(reader);
+    let mut late = kafka.producer("q").unwrap();
+    assert_eq!(late.init_transactions().unwrap_err().kind, ErrorKind::Retriable);
+    assert!(consumer.commit(&offsets).is_err());
+    consumer.close();
+    assert!(start.elapsed() < 2 * PATIENCE, "took {:?}", start.elapsed());
+
+    broker.resume().unwrap();
+    write_at_last(&kafka, &record(&in_0, "k", "b"));
+    soon("the producer to begin at last", || late.init_transactions().ok());
+    late.begin().unwrap();
+    late.send_offsets(&offsets, &metadata).expect_err("the member has left");
+}
+
+#[test]
+fn clients_are_made_without_a_broker() {
+    let kafka = Kafka::new(KafkaConfig::new("127.0.0.1:1"));
+    let start = Instant::now();
+    let mut consumer = consumer(&kafka, &["in"]);
+    assert!(consumer.poll(Duration::from_millis(200)).unwrap().is_none());
+    consumer.close();
+    let mut producer = kafka.producer("p").unwrap();
+    assert_eq!(producer.init_transactions().unwrap_err().kind, ErrorKind::Retriable);
+    let mut reader = kafka.reader("app").unwrap();
+    assert_eq!(reader.committed(&[place("in", 0)]).unwrap_err().kind, ErrorKind::Retriable);
+    assert!(start.elapsed() < PATIENCE, "nothing hangs");
+}

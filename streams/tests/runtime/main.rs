@@ -1,0 +1,132 @@
+//! The runtime on a real Kafka.
+
+mod harness;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use streams::{ClientSupplier, ProducerRecord, partition_of};
+
+use harness::{ALERTS, App, CURSED, PARTITIONS, PATIENCE, PAYMENTS, key, number};
+
+async fn pay(app: &App, account: &str, amount: i64) -> streams::Written {
+    app.writer().send(&PAYMENTS, &account.to_string(), &amount).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_written_can_be_read_once_it_is_committed() {
+    let app = App::new("read-your-writes");
+    let running = app.start();
+    for (amount, spent) in [(70, 70), (50, 120), (1, 121)] {
+        let written = pay(&app, "a", amount).await;
+        assert_eq!(running.spent_after(written, "a").await, Some(spent));
+    }
+    let alerts = app.read(ALERTS.name(), 1);
+    assert_eq!((key(&alerts[0]), number(&alerts[0])), ("a".to_string(), 120));
+}
+
+#[tokio::test]
+async fn offsets_and_state_go_on_after_a_restart() {
+    let app = App::new("restart");
+    let running = app.start();
+    let written = pay(&app, "a", 70).await;
+    running.spent_after(written, "a").await;
+    running.streams.close();
+
+    let written = pay(&app, "a", 50).await;
+    let running = app.start();
+    assert_eq!(running.spent_after(written, "a").await, Some(120));
+    assert_eq!(running.metrics().snapshot().get("restored_records").copied().unwrap_or(0), 0, "the store was kept");
+    running.streams.close();
+
+    std::fs::remove_dir_all(app.state_path()).unwrap();
+    let written = pay(&app, "a", 1).await;
+    let running = app.start();
+    assert_eq!(running.spent_after(written, "a").await, Some(121));
+    assert!(running.metrics().snapshot()["restored_records"] > 0, "the store came from its changelog");
+    running.streams.close();
+    let alerts = app.read_all(ALERTS.name());
+    assert_eq!(alerts.iter().map(number).collect::<Vec<_>>(), [120], "no record was processed twice");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_decoded_goes_to_the_dead_letter_topic() {
+    let app = App::new("poison");
+    let running = app.start();
+    let poison = ProducerRecord {
+        topic: PAYMENTS.name().into(),
+        partition: partition_of(b"a", PARTITIONS),
+        key: Some(Bytes::from("a")),
+        value: Some(Bytes::from_static(b"{\xff not json")),
+        headers: vec![streams::Header::new("trace", "t-1")],
+    };
+    let (sent, delivered) = tokio::sync::oneshot::channel();
+    let writer = app.kafka().writer().unwrap();
+    writer.send(poison.clone(), Box::new(move |result| drop(sent.send(result))));
+    let offset = delivered.await.unwrap().unwrap();
+    let written = pay(&app, "a", 7).await;
+    assert_eq!(running.spent_after(written, "a").await, Some(7), "processing goes on");
+
+    let dead = app.read("limits-dlq", 1).remove(0);
+    assert_eq!((&dead.key, &dead.value), (&poison.key, &poison.value), "raw bytes");
+    let header = |name: &str| {
+        let header = dead.headers.iter().find(|header| header.name == name);
+        String::from_utf8(header.unwrap_or_else(|| panic!("no header {name}")).value.clone().unwrap().to_vec()).unwrap()
+    };
+    assert_eq!(header("trace"), "t-1");
+    assert_eq!(header("__streams.errors.topic"), "payments");
+    assert_eq!(header("__streams.errors.partition"), poison.partition.to_string());
+    assert_eq!(header("__streams.errors.offset"), offset.to_string());
+    assert_eq!(header("__streams.errors.exception"), "DecodeError");
+    assert!(header("__streams.errors.message").contains("not what this topic"));
+}
+
+#[tokio::test]
+async fn a_record_that_always_fails_goes_to_the_dead_letter_topic_alone() {
+    let app = App::new("cursed");
+    let running = app.start();
+    let (_, _, cursed) = (pay(&app, "a", 1).await, pay(&app, "b", 2).await, pay(&app, "a", CURSED).await);
+    let last = pay(&app, "a", 4).await;
+    assert_eq!(running.spent_after(last, "a").await, Some(5), "nothing of the failed record stays");
+    assert_eq!(running.queries().get(&running.spent, &"b".to_string()).unwrap(), Some(2));
+    let dead = app.read_all("limits-dlq");
+    assert_eq!(dead.iter().map(number).collect::<Vec<_>>(), [CURSED]);
+    let offset = dead[0].headers.iter().find(|h| h.name == "__streams.errors.offset").unwrap();
+    assert_eq!(offset.value, Some(Bytes::from(cursed.offset.to_string())));
+}
+
+#[tokio::test]
+async fn a_second_instance_takes_its_share_and_gives_it_back() {
+    let app = App::new("rebalance");
+    let first = app.start();
+    let accounts: Vec<String> = (0..20).map(|n| format!("account-{n}")).collect();
+    for account in &accounts {
+        pay(&app, account, 60).await;
+    }
+    let second = app.start_on(&app.state_path().with_file_name("second"));
+    assert!(second.health().wait(PATIENCE));
+    assert!(first.health().wait(PATIENCE));
+    for account in &accounts {
+        pay(&app, account, 60).await;
+    }
+    app.read(ALERTS.name(), accounts.len());
+    let shares = |running: &harness::Running| (0..PARTITIONS).filter(|p| running.queries().serves(*p)).count();
+    assert_eq!((shares(&first), shares(&second)), (1, 1));
+    second.streams.close();
+    let last = pay(&app, "account-0", 1).await;
+    let other = pay(&app, "account-1", 1).await;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    for (written, account) in [(last, "account-0"), (other, "account-1")] {
+        while !first.queries().serves(written.partition) {
+            assert!(std::time::Instant::now() < deadline, "the partition comes back");
+            first.health().wait(Duration::from_millis(50));
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(first.spent_after(written, account).await, Some(121));
+    }
+    let mut alerts: Vec<String> = app.read_all(ALERTS.name()).iter().map(key).collect();
+    alerts.sort();
+    let mut expected = accounts.clone();
+    expected.sort();
+    assert_eq!(alerts, expected, "each account once");
+}
