@@ -73,6 +73,7 @@ pub(crate) fn topology() -> (Topology, Store<String, i64>) {
 pub(crate) struct App {
     prefix: String,
     directory: tempfile::TempDir,
+    writer: CommandWriter,
 }
 
 /// The application, running.
@@ -83,7 +84,9 @@ pub(crate) struct Running {
 
 impl App {
     pub(crate) fn new(test: &str) -> Self {
-        Self { prefix: format!("{test}-"), directory: tempfile::tempdir().unwrap() }
+        let prefix = format!("{test}-");
+        let writer = CommandWriter::new(kafka(&prefix).writer().unwrap(), PARTITIONS);
+        Self { prefix, directory: tempfile::tempdir().unwrap(), writer }
     }
 
     pub(crate) fn state_path(&self) -> PathBuf {
@@ -91,8 +94,7 @@ impl App {
     }
 
     pub(crate) fn kafka(&self) -> Arc<Kafka> {
-        let config = KafkaConfig { topic_prefix: self.prefix.clone(), ..KafkaConfig::new(broker()) };
-        Arc::new(Kafka::new(config))
+        kafka(&self.prefix)
     }
 
     pub(crate) fn config(&self) -> StreamsConfig {
@@ -114,8 +116,9 @@ impl App {
         Running { streams, spent }
     }
 
-    pub(crate) fn writer(&self) -> CommandWriter {
-        CommandWriter::new(self.kafka().writer().unwrap(), PARTITIONS)
+    /// Writes a payment.
+    pub(crate) async fn pay(&self, account: &str, amount: i64) -> Written {
+        self.writer.send(&PAYMENTS, &account.to_string(), &amount).await.unwrap()
     }
 
     /// Reads `count` committed records of a topic from its beginning.
@@ -174,6 +177,11 @@ impl Running {
         tokio::time::timeout(PATIENCE, committed).await.expect("the record is committed").unwrap();
         queries.get(&self.spent, &account.to_string()).unwrap()
     }
+}
+
+fn kafka(prefix: &str) -> Arc<Kafka> {
+    let config = KafkaConfig { topic_prefix: prefix.to_string(), ..KafkaConfig::new(broker()) };
+    Arc::new(Kafka::new(config))
 }
 
 /// The value of a record whose value is a number.

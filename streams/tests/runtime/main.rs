@@ -9,16 +9,12 @@ use streams::{ClientSupplier, ProducerRecord, partition_of};
 
 use harness::{ALERTS, App, CURSED, PARTITIONS, PATIENCE, PAYMENTS, key, number};
 
-async fn pay(app: &App, account: &str, amount: i64) -> streams::Written {
-    app.writer().send(&PAYMENTS, &account.to_string(), &amount).await.unwrap()
-}
-
 #[tokio::test]
 async fn what_is_written_can_be_read_once_it_is_committed() {
     let app = App::new("read-your-writes");
     let running = app.start();
     for (amount, spent) in [(70, 70), (50, 120), (1, 121)] {
-        let written = pay(&app, "a", amount).await;
+        let written = app.pay("a", amount).await;
         assert_eq!(running.spent_after(written, "a").await, Some(spent));
     }
     let alerts = app.read(ALERTS.name(), 1);
@@ -29,18 +25,18 @@ async fn what_is_written_can_be_read_once_it_is_committed() {
 async fn offsets_and_state_go_on_after_a_restart() {
     let app = App::new("restart");
     let running = app.start();
-    let written = pay(&app, "a", 70).await;
+    let written = app.pay("a", 70).await;
     running.spent_after(written, "a").await;
     running.streams.close();
 
-    let written = pay(&app, "a", 50).await;
+    let written = app.pay("a", 50).await;
     let running = app.start();
     assert_eq!(running.spent_after(written, "a").await, Some(120));
     assert_eq!(running.metrics().snapshot().get("restored_records").copied().unwrap_or(0), 0, "the store was kept");
     running.streams.close();
 
     std::fs::remove_dir_all(app.state_path()).unwrap();
-    let written = pay(&app, "a", 1).await;
+    let written = app.pay("a", 1).await;
     let running = app.start();
     assert_eq!(running.spent_after(written, "a").await, Some(121));
     assert!(running.metrics().snapshot()["restored_records"] > 0, "the store came from its changelog");
@@ -64,7 +60,7 @@ async fn a_record_that_cannot_be_decoded_goes_to_the_dead_letter_topic() {
     let writer = app.kafka().writer().unwrap();
     writer.send(poison.clone(), Box::new(move |result| drop(sent.send(result))));
     let offset = delivered.await.unwrap().unwrap();
-    let written = pay(&app, "a", 7).await;
+    let written = app.pay("a", 7).await;
     assert_eq!(running.spent_after(written, "a").await, Some(7), "processing goes on");
 
     let dead = app.read("limits-dlq", 1).remove(0);
@@ -85,8 +81,8 @@ async fn a_record_that_cannot_be_decoded_goes_to_the_dead_letter_topic() {
 async fn a_record_that_always_fails_goes_to_the_dead_letter_topic_alone() {
     let app = App::new("cursed");
     let running = app.start();
-    let (_, _, cursed) = (pay(&app, "a", 1).await, pay(&app, "b", 2).await, pay(&app, "a", CURSED).await);
-    let last = pay(&app, "a", 4).await;
+    let (_, _, cursed) = (app.pay("a", 1).await, app.pay("b", 2).await, app.pay("a", CURSED).await);
+    let last = app.pay("a", 4).await;
     assert_eq!(running.spent_after(last, "a").await, Some(5), "nothing of the failed record stays");
     assert_eq!(running.queries().get(&running.spent, &"b".to_string()).unwrap(), Some(2));
     let dead = app.read_all("limits-dlq");
@@ -101,20 +97,20 @@ async fn a_second_instance_takes_its_share_and_gives_it_back() {
     let first = app.start();
     let accounts: Vec<String> = (0..20).map(|n| format!("account-{n}")).collect();
     for account in &accounts {
-        pay(&app, account, 60).await;
+        app.pay(account, 60).await;
     }
     let second = app.start_on(&app.state_path().with_file_name("second"));
     assert!(second.health().wait(PATIENCE));
     assert!(first.health().wait(PATIENCE));
     for account in &accounts {
-        pay(&app, account, 60).await;
+        app.pay(account, 60).await;
     }
     app.read(ALERTS.name(), accounts.len());
     let shares = |running: &harness::Running| (0..PARTITIONS).filter(|p| running.queries().serves(*p)).count();
     assert_eq!((shares(&first), shares(&second)), (1, 1));
     second.streams.close();
-    let last = pay(&app, "account-0", 1).await;
-    let other = pay(&app, "account-1", 1).await;
+    let last = app.pay("account-0", 1).await;
+    let other = app.pay("account-1", 1).await;
     let deadline = std::time::Instant::now() + PATIENCE;
     for (written, account) in [(last, "account-0"), (other, "account-1")] {
         while !first.queries().serves(written.partition) {
