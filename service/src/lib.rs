@@ -1,3 +1,50 @@
-//! What every service process shares.
+//! What every service process shares: arguments, logging, the way to Kafka and to the state directory, the
+//! HTTP server with its health, its metrics and its problems, and the shutdown.
+//!
+//! A service gives a function from [`Environment`] to [`RunningService`]. [`run_service`] makes a process of
+//! one; [`serve`] runs any number of them in one process, on one address and with one state directory. What
+//! holds for all of them:
+//!
+//! - **A process answers HTTP from its start**, whether or not Kafka is there, and tells in `/readyz` what it
+//!   lacks.
+//! - **Errors leave by one door**: every answer from 400 up is a [`Problem`].
+//! - **A stop loses nothing**: what is in flight is answered, then transactions are finished and groups left.
 
+mod app;
+mod args;
+mod background;
+mod body;
+mod collector;
+mod environment;
+mod errors;
+mod fatal;
+mod http_metrics;
+mod id_in_path;
+mod listener;
+mod logging;
+mod observed;
+mod probes;
+mod problem;
+mod run_service;
+mod running_service;
+mod serve;
+mod shutdown;
+mod signals;
+mod timeout;
 pub mod topics;
+
+pub use app::app;
+pub use args::{LogFormat, ServiceArgs};
+pub use background::Background;
+pub use body::{JsonBody, MAX_BODY_SIZE};
+pub use environment::{Environment, StartServiceError};
+pub use id_in_path::IdInPath;
+pub use listener::{BindError, bind};
+pub use logging::init as init_logging;
+pub use problem::{Flaw, Kind, Place, Problem};
+pub use run_service::run_service;
+pub use running_service::RunningService;
+pub use serve::{ServeError, serve};
+pub use shutdown::{Interrupted, Shutdown};
+pub use signals::stop_signal;
+pub use timeout::{MAX_TIMEOUT, Timeout};

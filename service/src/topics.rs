@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use domain::topics as names;
 use domain::{
-    Customer, CustomerId, Order, OrderId, OrderRequest, Outcome, ProductId, StockAdjustment, TierRecord, Verdict,
+    Customer, CustomerId, Order, OrderId, OrderRequest, Outcome, ProductId, StockAdjustment, TierRecord,
+    Verdict,
 };
 use streams::Topic;
 

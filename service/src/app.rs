@@ -1,0 +1,30 @@
+//! What every HTTP server of ours does, whatever its routes.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::web::ServiceConfig;
+use actix_web::{App, Error};
+
+use crate::body::payload_config;
+use crate::{errors, http_metrics};
+
+/// An HTTP application with these routes, in which errors are problems, bodies have a limit, and requests are
+/// counted.
+pub fn app(
+    routes: impl FnOnce(&mut ServiceConfig),
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .app_data(payload_config())
+        .configure(routes)
+        .wrap(from_fn(errors::as_problems))
+        .wrap(from_fn(http_metrics::count))
+}

@@ -1,0 +1,99 @@
+//! What a service needs in order to start.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use streams::{
+    ClientError, ClientSupplier, CommandWriter, StartError, StateDirectory, Streams, StreamsConfig,
+    TopicSpec, Topology, Writer,
+};
+
+use crate::args::ServiceArgs;
+
+/// Where a service runs: the way to Kafka, the state directory, and how much of each there is. Cheap to
+/// clone; the services of one process share one.
+#[derive(Clone)]
+pub struct Environment {
+    /// Makes clients of Kafka.
+    pub clients: Arc<dyn ClientSupplier>,
+    /// The process's state directory.
+    pub state: Arc<StateDirectory>,
+    /// The number of partitions of every topic.
+    pub partitions: i32,
+    /// The replication factor of topics that are created.
+    pub replication_factor: i32,
+    /// The number of threads of each topology.
+    pub threads: usize,
+    /// What other members of a group see of this instance: its name, and where its HTTP answers.
+    pub client_id: String,
+    writer: Arc<Mutex<Option<Arc<dyn Writer>>>>,
+}
+
+/// Why a service cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartServiceError {
+    /// The topology cannot be run.
+    #[error("could not start {application}: {source}")]
+    Streams {
+        /// Whose topology it is.
+        application: String,
+        /// What is wrong.
+        source: StartError,
+    },
+    /// There is no producer for commands; most likely a setting is wrong.
+    #[error("could not start the producer of commands: {0}")]
+    Writer(#[from] ClientError),
+}
+
+impl Environment {
+    /// As `args` say, for a process whose HTTP answers at `address`.
+    pub fn new(
+        args: &ServiceArgs,
+        clients: Arc<dyn ClientSupplier>,
+        state: Arc<StateDirectory>,
+        address: SocketAddr,
+    ) -> Self {
+        Self {
+            client_id: format!("{}@{address}", state.instance_id()),
+            clients,
+            state,
+            partitions: args.partitions,
+            replication_factor: args.replication_factor,
+            threads: args.threads.into(),
+            writer: Arc::default(),
+        }
+    }
+
+    /// Starts a topology. `commands` are the topics that the service writes by other ways than its topology,
+    /// and therefore creates. Returns at once: whether Kafka is there shows in the streams' health.
+    ///
+    /// # Errors
+    ///
+    /// The stores cannot be opened, or there are no threads to be had.
+    pub fn start(&self, topology: Topology, commands: Vec<TopicSpec>) -> Result<Streams, StartServiceError> {
+        let application = topology.application().to_owned();
+        let config = StreamsConfig {
+            threads: self.threads,
+            partitions: self.partitions,
+            replication_factor: self.replication_factor,
+            client_id: self.client_id.clone(),
+            extra_topics: commands,
+        };
+        Streams::start(topology, config, self.clients.clone(), self.state.clone())
+            .map_err(|source| StartServiceError::Streams { application, source })
+    }
+
+    /// Writes commands. All writers of a process share one producer, made when it is first asked for.
+    ///
+    /// # Errors
+    ///
+    /// The client's settings are refused. That Kafka is away is no error here.
+    pub fn commands(&self) -> Result<CommandWriter, StartServiceError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = match &*writer {
+            Some(writer) => writer.clone(),
+            None => writer.insert(self.clients.writer()?).clone(),
+        };
+        Ok(CommandWriter::new(writer, self.partitions))
+    }
+}

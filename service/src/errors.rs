@@ -1,0 +1,51 @@
+//! The one door for errors: whatever goes wrong in a handler, in an extractor or in routing leaves as a
+//! problem that names its request.
+
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::ALLOW;
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+
+use crate::problem::{Kind, Problem};
+
+/// Middleware that turns every answer from 400 up into a problem.
+pub(crate) async fn as_problems(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let response = next.call(request).await?;
+    let Some(problem) = problem_of(&response) else { return Ok(response.map_into_boxed_body()) };
+    let path = response.request().path();
+    let mut answer = problem.response((path.len() <= LONGEST_INSTANCE).then_some(path));
+    if let Some(allow) = response.headers().get(ALLOW) {
+        answer.headers_mut().insert(ALLOW, allow.clone());
+    }
+    Ok(response.into_response(answer))
+}
+
+/// What is longer is not worth being sent back.
+const LONGEST_INSTANCE: usize = 1024;
+
+fn problem_of<B>(response: &ServiceResponse<B>) -> Option<Problem> {
+    let status = response.status();
+    if status.as_u16() < 400 {
+        return None;
+    }
+    let error = response.response().error();
+    let known = error.and_then(|error| error.as_error::<Problem>()).cloned();
+    Some(known.unwrap_or_else(|| {
+        Problem::new(Kind::of(status), explain(status, response.request().method(), error))
+    }))
+}
+
+/// What the server itself refuses.
+fn explain(status: StatusCode, method: &Method, error: Option<&Error>) -> String {
+    match (status, error) {
+        (StatusCode::NOT_FOUND, _) => "there is nothing at this path".to_owned(),
+        (StatusCode::METHOD_NOT_ALLOWED, _) => format!("{method} is not possible at this path"),
+        (_, Some(error)) => error.to_string(),
+        (_, None) => status.canonical_reason().unwrap_or("the request failed").to_owned(),
+    }
+}

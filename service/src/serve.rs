@@ -1,0 +1,125 @@
+//! Running services until they are asked to stop: one HTTP server for all of them.
+
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::web::{Data, ServiceConfig};
+use futures::future::join_all;
+use prometheus_client::registry::Registry;
+use tokio::time::timeout;
+
+use crate::collector::ServiceCollector;
+use crate::fatal::{Fatal, first_fatal};
+use crate::http_metrics::HttpMetrics;
+use crate::observed::Observed;
+use crate::running_service::{Routes, RunningService};
+use crate::shutdown::Shutdown;
+use crate::{app, probes};
+
+/// Why serving ended otherwise than by being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The HTTP server cannot run.
+    #[error("HTTP: {0}")]
+    Http(#[from] io::Error),
+    /// A service will never run.
+    #[error("{service} cannot run: {reason}")]
+    Fatal {
+        /// Which.
+        service: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Threads did not end in time. Nothing is lost: Kafka aborts what they left open.
+    #[error("some threads did not stop within {} s and were given up", CLOSE_WITHIN.as_secs())]
+    Close,
+}
+
+/// Serves `services` on `listener` until `stop` is ready, or one of them cannot run. Then requests in flight
+/// are answered, long waits at once; then the services are closed, one beside the other.
+///
+/// # Errors
+///
+/// The server cannot run, a service never will, or not all ended in time.
+pub async fn serve(
+    listener: TcpListener,
+    services: Vec<RunningService>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let shutdown = Shutdown::default();
+    let observed: Vec<Observed> = services.iter().map(RunningService::observed).collect();
+    let outcome = answer(listener, &services, &observed, &shutdown, stop).await;
+    let closed = close(services).await;
+    outcome.and(closed)
+}
+
+/// Long enough for what does not wait for anything.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Longer than the timeout of a transaction.
+const CLOSE_WITHIN: Duration = Duration::from_secs(15);
+
+/// More would only cost memory: handlers do not compute.
+const MAX_HTTP_THREADS: usize = 4;
+
+async fn answer(
+    listener: TcpListener,
+    services: &[RunningService],
+    observed: &[Observed],
+    shutdown: &Shutdown,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let routes = routes(services, observed, shutdown);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_HTTP_THREADS);
+    let server = HttpServer::new(move || app(routes.clone()))
+        .workers(threads)
+        .disable_signals()
+        .shutdown_timeout(ANSWER_WITHIN.as_secs())
+        // So that a request ends with its connection, and with it the wait.
+        .h1_allow_half_closed(false)
+        .listen(listener)?
+        .run();
+    let handle = server.handle();
+    let mut server = tokio::spawn(server);
+    let outcome = tokio::select! {
+        () = stop => Ok(()),
+        Fatal { service, reason } = first_fatal(observed) => Err(ServeError::Fatal { service, reason }),
+        ended = &mut server => {
+            let ended = ended.map_err(io::Error::other).flatten();
+            Err(ServeError::Http(ended.err().unwrap_or_else(|| io::Error::other("the server has ended"))))
+        }
+    };
+    shutdown.request();
+    handle.stop(true).await;
+    outcome
+}
+
+/// The routes of all services and those that look at them.
+fn routes(
+    services: &[RunningService],
+    observed: &[Observed],
+    shutdown: &Shutdown,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let mut registry = Registry::default();
+    let http_metrics = Data::new(HttpMetrics::new(&mut registry));
+    registry.register_collector(Box::new(ServiceCollector(observed.to_vec())));
+    let (registry, observed, shutdown) =
+        (Data::new(registry), Data::new(observed.to_vec()), shutdown.clone());
+    let routes: Vec<Routes> = services.iter().map(RunningService::routes).collect();
+    move |config| {
+        config
+            .app_data(http_metrics.clone())
+            .app_data(registry.clone())
+            .app_data(observed.clone())
+            .app_data(shutdown.clone())
+            .configure(probes::routes);
+        routes.iter().for_each(|routes| routes(config));
+    }
+}
+
+async fn close(services: Vec<RunningService>) -> Result<(), ServeError> {
+    let ends: Vec<_> = services.into_iter().map(RunningService::close).collect();
+    timeout(CLOSE_WITHIN, join_all(ends)).await.map(drop).map_err(|_| ServeError::Close)
+}

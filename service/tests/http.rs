@@ -1,0 +1,195 @@
+//! What all services do over HTTP, seen from outside.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+mod support;
+
+use std::future::pending;
+use std::io::Read as _;
+use std::net::Shutdown as Half;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Responder};
+use service::{IdInPath, Interrupted, JsonBody, MAX_BODY_SIZE, Problem, Shutdown, Timeout};
+use support::TestApp;
+use tokio::sync::Semaphore;
+
+fn routes(config: &mut ServiceConfig) {
+    config.service(
+        web::resource("/things/{thingId}")
+            .route(web::get().to(thing))
+            .route(web::head().to(thing))
+            .route(web::put().to(put)),
+    );
+}
+
+async fn thing(
+    IdInPath(id): IdInPath<domain::ProductId>,
+    Timeout(_): Timeout,
+) -> Result<impl Responder, Problem> {
+    if id.as_str() == "missing" { Err(Problem::not_found("no such thing")) } else { Ok(id.to_string()) }
+}
+
+async fn put(JsonBody(bytes): JsonBody) -> impl Responder {
+    bytes.len().to_string()
+}
+
+/// The status, and of a problem that it is one and names the path.
+async fn status(response: reqwest::Response) -> u16 {
+    let status = response.status().as_u16();
+    if status >= 400 {
+        let path = response.url().path().to_owned();
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let problem: serde_json::Value = response.json().await.unwrap();
+        assert_eq!((&problem["status"], &problem["instance"]), (&status.into(), &path.into()), "{problem}");
+    }
+    status
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem() {
+    let app = TestApp::start(routes);
+    for (path, expected) in [
+        ("/things/one", 200),
+        ("/things/one?timeout=5&other", 200),
+        ("/things/missing", 404),
+        ("/things/a%20b", 422),
+        ("/things/a%2Fb", 422),
+        ("/things/%ff", 422),
+        ("/things/one?timeout=x", 422),
+        ("/things/", 404),
+        ("/", 404),
+        ("/nothing/here", 404),
+    ] {
+        assert_eq!(status(app.get(path).await).await, expected, "{path}");
+    }
+    let deleted = app.client.delete(app.url("/things/one")).send().await.unwrap();
+    let allow = deleted.headers()["allow"].to_str().unwrap().to_owned();
+    assert_eq!(status(deleted).await, 405);
+    assert!(["GET", "HEAD", "PUT"].iter().all(|method| allow.contains(method)), "{allow}");
+    let head = app.client.head(app.url("/things/one")).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.headers()["content-length"].to_str().unwrap()), (200, "3"));
+}
+
+#[tokio::test]
+async fn a_body_has_a_type_and_a_limit() {
+    let app = TestApp::start(routes);
+    for (content_type, length, expected) in [
+        ("application/json", 2, 200),
+        ("application/json; charset=utf-8", MAX_BODY_SIZE, 200),
+        ("application/json", MAX_BODY_SIZE + 1, 413),
+        ("text/plain", 2, 415),
+    ] {
+        let request = app.client.put(app.url("/things/one")).header("content-type", content_type);
+        let response = request.body(vec![b' '; length]).send().await.unwrap();
+        assert_eq!(status(response).await, expected, "{content_type} {length}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_has_the_same_limit() {
+    let app = TestApp::start(routes);
+    let head = "PUT /things/one HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = format!("40000\r\n{}\r\n1\r\n \r\n0\r\n\r\n", " ".repeat(0x40000));
+    let connection = app.open(&format!("{head}{chunk}"));
+    assert!(answer(connection).await.starts_with("HTTP/1.1 413 "));
+}
+
+/// What comes back until the server closes the connection, or the first part of it.
+async fn answer(mut connection: std::net::TcpStream) -> String {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut buffer = [0; 4096];
+        let length = connection.read(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    });
+    read.await.unwrap()
+}
+
+#[tokio::test]
+async fn without_kafka_the_process_lives_and_says_what_it_lacks() {
+    let app = TestApp::start(routes);
+    assert_eq!(status(app.get("/healthz").await).await, 200);
+    let ready = app.get("/readyz").await;
+    assert_eq!((ready.status().as_u16(), ready.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+    let problem: serde_json::Value = ready.json().await.unwrap();
+    let reasons = problem["reasons"].as_array().unwrap();
+    assert!(reasons[0].as_str().unwrap().starts_with("test-service: setup: "), "{problem}");
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route() {
+    let app = TestApp::start(routes);
+    for path in ["/things/one", "/things/two", "/nothing/here"] {
+        app.get(path).await;
+    }
+    let page = app.get("/metrics").await.text().await.unwrap();
+    for line in [
+        r#"http_requests_total{method="GET",route="/things/{thingId}",status="200"} 2"#,
+        r#"http_requests_total{method="GET",route="none",status="404"} 1"#,
+        r#"http_request_duration_seconds_count{method="GET",route="/things/{thingId}",status="200"} 2"#,
+        r#"streams_ready{application="test-service"} 0"#,
+        r#"streams_waiters{application="test-service"} 0"#,
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+}
+
+/// A route whose requests hold a permit for as long as they wait, which is until the shutdown.
+fn waiting(waiters: Arc<Semaphore>) -> impl Fn(&mut ServiceConfig) + Send + Sync + 'static {
+    move |config| {
+        let waiters = waiters.clone();
+        config.route("/wait", web::get().to(move |shutdown| wait(waiters.clone(), shutdown)));
+    }
+}
+
+async fn wait(waiters: Arc<Semaphore>, shutdown: Shutdown) -> HttpResponse {
+    let _waiter = waiters.acquire().await.unwrap();
+    match shutdown.wait(Duration::from_secs(300), pending::<()>()).await {
+        Err(Interrupted::Stopping) => HttpResponse::Ok().body("stopping"),
+        other => HttpResponse::Ok().body(format!("{other:?}")),
+    }
+}
+
+const WAIT: &str = "GET /wait HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// Waits until this many permits of four are taken.
+async fn until_waiting(waiters: &Semaphore, count: usize) {
+    let arrived = async {
+        while waiters.available_permits() != 4 - count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), arrived)
+        .await
+        .expect("the waiters should have come or gone");
+}
+
+#[tokio::test]
+async fn a_request_ends_with_its_connection() {
+    let waiters = Arc::new(Semaphore::new(4));
+    let app = TestApp::start(waiting(waiters.clone()));
+    let connections = [app.open(WAIT), app.open(WAIT), app.open(WAIT)];
+    until_waiting(&waiters, 3).await;
+    let [closed, half_closed, kept] = connections;
+    drop(closed);
+    until_waiting(&waiters, 2).await;
+    half_closed.shutdown(Half::Write).unwrap();
+    until_waiting(&waiters, 1).await;
+    drop(kept);
+    until_waiting(&waiters, 0).await;
+}
+
+#[tokio::test]
+async fn a_stop_answers_those_who_wait_and_then_ends() {
+    let waiters = Arc::new(Semaphore::new(4));
+    let mut app = TestApp::start(waiting(waiters.clone()));
+    let connection = app.open(WAIT);
+    until_waiting(&waiters, 1).await;
+    app.request_stop();
+    let answer = answer(connection).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("stopping"), "{answer}");
+    let address = app.address;
+    app.ended().await.unwrap();
+    std::net::TcpStream::connect(address).expect_err("nobody should listen any more");
+}

@@ -1,0 +1,23 @@
+//! The programs under test.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The path of a program of this workspace, built as it stands now.
+pub fn binary(name: &str) -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(build).join(name)
+}
+
+/// Cargo builds the programs of other packages only when it is asked to.
+fn build() -> PathBuf {
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--workspace", "--bins", "--quiet", "--locked"])
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "the programs under test do not build");
+    // The test itself is in <target>/<profile>/deps.
+    let test = std::env::current_exe().expect("a test has a path");
+    test.ancestors().nth(2).expect("a test is in a target directory").to_owned()
+}
