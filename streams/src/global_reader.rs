@@ -16,6 +16,7 @@ use crate::store::{Change, Checkpoint};
 const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(500);
 const BATCH: usize = 5_000;
+const WHO: &str = "global tables";
 
 pub(crate) struct GlobalReader {
     application: Arc<Application>,
@@ -42,9 +43,13 @@ impl GlobalReader {
     /// Keeps reading until the stop is requested.
     pub(crate) fn run(mut self) {
         while !self.application.stop.is_requested() {
-            if let Err(error) = self.step() {
-                warn!(%error, "global tables: trying again");
-                self.application.stop.wait(RETRY);
+            match self.step() {
+                Ok(()) => self.application.health.clear(WHO),
+                Err(error) => {
+                    warn!(%error, "global tables: trying again");
+                    self.application.health.set(WHO, error.to_string());
+                    self.application.stop.wait(RETRY);
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Running a topology on Kafka: threads, their beginnings and ends.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -276,9 +277,11 @@ fn keep_working(
             Some(producer) => Ok(producer),
             None => producer(application, transactional_id),
         };
-        let result = result
-            .map_err(WorkerError::from)
-            .and_then(|producer| work(application, role, producer, delete_retention));
+        let result = result.map_err(WorkerError::from).and_then(|producer| {
+            // A processor that panics must not end the application in silence.
+            let work = || work(application, role, producer, delete_retention);
+            catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(WorkerError::Panicked))
+        });
         let Err(error) = result else { break };
         warn!(application = %application.topology.application, role, %error, "the worker is replaced");
         application.metrics.add("replaced_workers", 1);

@@ -74,7 +74,12 @@ impl Cleanup {
 
     /// The topic settings that follow from it, by Kafka's names.
     pub fn settings(self) -> Vec<(&'static str, String)> {
-        let mut settings = vec![("cleanup.policy", self.policy().to_string())];
+        let mut settings = vec![
+            ("cleanup.policy", self.policy().to_string()),
+            // Event time is in the payload. The producer's clock decides neither what retention deletes
+            // nor whether the broker takes a record.
+            ("message.timestamp.type", "LogAppendTime".to_string()),
+        ];
         match self {
             Cleanup::Delete => {}
             Cleanup::Compact { min_lag } => {

@@ -57,6 +57,12 @@ pub(crate) struct Worker {
     last_touch: Timestamp,
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.give_up_tasks();
+    }
+}
+
 struct Running {
     task: Task,
     _lease: Lease,
@@ -76,6 +82,8 @@ pub(crate) enum WorkerError {
     Client(#[from] ClientError),
     #[error("a store failed: {0}")]
     Store(#[from] BackendError),
+    #[error("a processor has panicked: see the log")]
+    Panicked,
 }
 
 /// Why a transaction was not committed.
@@ -131,6 +139,7 @@ impl Worker {
                 break Err(error);
             }
         };
+        // Before the group hands the partitions to others, and before this thread seems to own them no more.
         self.give_up_tasks();
         self.consumer.close();
         result

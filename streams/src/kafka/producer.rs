@@ -1,26 +1,30 @@
 //! A producer with transactions.
 //!
-//! `commit` and `abort` of librdkafka do not end before the broker answers, however long that takes, in spite of
-//! their documentation. So they get a limit here, and what has not ended by then has an unknown outcome.
+//! Two things that librdkafka does otherwise than one would think:
+//!
+//! - Its `commit` and `abort` without a timeout do not end before the broker answers, however long that takes, in
+//!   spite of their documentation. So they get a limit here, and what has not ended by then has an unknown outcome.
+//! - It counts a record that the broker has refused as written. The next transaction that writes to the same
+//!   partition then fails, for the broker misses one in the sequence. So its producer is replaced after such a
+//!   transaction.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::Message;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka::util::Timeout;
+use rdkafka::{ClientConfig, ClientContext, Message};
 
 use super::config::Settings;
 use super::error::{failed, failed_in_transaction, failed_to_end};
 use super::log::ClientLog;
 use super::names::Names;
-use super::pump::{Gate, Pump};
+use super::pump::{Gate, Pumped};
 use super::record;
 use crate::client::{ClientError, ErrorKind, GroupMetadata, TransactionalProducer};
 use crate::record::{ProducerRecord, TopicPartition};
@@ -28,41 +32,42 @@ use crate::record::{ProducerRecord, TopicPartition};
 /// The producer of one worker.
 pub(super) struct Producer {
     id: String,
+    config: ClientConfig,
     names: Names,
     /// Records of the open transaction.
     sent: u64,
     is_open: bool,
     /// How long a call may take: what is left of a transaction by then the broker aborts itself.
     limit: Duration,
-    gate: Arc<Gate>,
-    /// Before the producer: its thread uses that.
-    _pump: Pump,
-    producer: Arc<BaseProducer<Deliveries>>,
+    pumped: Pumped<Deliveries>,
 }
 
 impl Producer {
     pub(super) fn new(settings: &Settings, transactional_id: &str) -> Result<Self, ClientError> {
-        let attempt = || format!("make the producer {transactional_id}");
-        let context = Deliveries::new(ClientLog::new(format!("producer {transactional_id}")));
-        let producer: BaseProducer<Deliveries> = settings
-            .transactional(transactional_id)
-            .create_with_context(context)
-            .map_err(failed(attempt()))?;
-        let (producer, gate) = (Arc::new(producer), Arc::new(Gate::default()));
+        let config = settings.transactional(transactional_id);
         Ok(Self {
             id: transactional_id.to_string(),
+            pumped: pumped(&config, transactional_id)?,
+            config,
             names: Names::new(settings.prefix()),
             sent: 0,
             is_open: false,
             limit: settings.transaction_timeout() + Duration::from_secs(1),
-            _pump: Pump::start(producer.clone(), gate.clone())?,
-            gate,
-            producer,
         })
     }
 
+    fn client(&self) -> &BaseProducer<Deliveries> {
+        self.pumped.producer()
+    }
+
     fn deliveries(&self) -> &Deliveries {
-        self.producer.context()
+        self.client().context()
+    }
+
+    fn replace(&mut self) -> Result<(), ClientError> {
+        self.pumped = pumped(&self.config, &self.id)?;
+        self.sent = 0;
+        self.init_transactions()
     }
 
     fn attempt(&self, what: &str) -> String {
@@ -76,7 +81,7 @@ impl Producer {
     /// librdkafka counts a record as outstanding until its report has been put away, a moment after the callback;
     /// and its `flush` would wait for that in steps of 100 ms.
     fn await_clearance(&self, deadline: Instant) {
-        while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
+        while self.client().in_flight_count() > 0 && Instant::now() < deadline {
             thread::yield_now();
         }
     }
@@ -85,14 +90,14 @@ impl Producer {
     fn ended(&mut self) {
         if self.is_open {
             self.is_open = false;
-            self.gate.release();
+            self.pumped.gate().release();
         }
     }
 }
 
 impl TransactionalProducer for Producer {
     fn init_transactions(&mut self) -> Result<(), ClientError> {
-        self.producer.init_transactions(self.limit).map_err(failed(self.attempt("begin the transactions")))
+        self.client().init_transactions(self.limit).map_err(failed(self.attempt("begin the transactions")))
     }
 
     fn begin(&mut self) -> Result<(), ClientError> {
@@ -100,13 +105,13 @@ impl TransactionalProducer for Producer {
             let reason = "records of the last one are still on their way";
             return Err(self.failure(ErrorKind::Fenced, "begin a transaction", reason));
         }
-        self.producer
+        self.client()
             .begin_transaction()
             .map_err(failed_in_transaction(self.attempt("begin a transaction")))?;
         self.sent = 0;
         *self.deliveries().lock() = Delivered::default();
         self.is_open = true;
-        self.gate.hold();
+        self.pumped.gate().hold();
         Ok(())
     }
 
@@ -115,7 +120,7 @@ impl TransactionalProducer for Producer {
         let opaque = slot.map_or(0, |slot| slot + 1);
         let topic = self.names.on_cluster(&record.topic);
         loop {
-            let error = match self.producer.send(record::written(topic, &record, opaque)) {
+            let error = match self.pumped.producer().send(record::written(topic, &record, opaque)) {
                 Ok(()) => {
                     self.sent += 1;
                     return Ok(());
@@ -124,11 +129,11 @@ impl TransactionalProducer for Producer {
             };
             let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             if is_full && Instant::now() < deadline {
-                self.producer.context().await_room();
+                self.pumped.producer().context().await_room();
                 continue;
             }
             // Once a transaction has failed, librdkafka takes no more records; what it failed of says more.
-            let earlier = self.producer.context().lock().failure.clone();
+            let earlier = self.pumped.producer().context().lock().failure.clone();
             let place = format!("write to {}-{}", record.topic, record.partition);
             return Err(earlier.unwrap_or_else(|| failed_in_transaction(place)(error)));
         }
@@ -160,24 +165,31 @@ impl TransactionalProducer for Producer {
         };
         let list = self.names.list_at(offsets).map_err(failed(attempt.clone()))?;
         // Of all calls this one alone keeps to the transaction's timeout by itself.
-        self.producer
+        self.client()
             .send_offsets_to_transaction(&list, metadata, Timeout::Never)
             .map_err(failed_in_transaction(attempt))
     }
 
     fn commit(&mut self) -> Result<(), ClientError> {
         self.flush()?;
-        let committed = self.producer.commit_transaction(self.limit);
+        let committed = self.client().commit_transaction(self.limit);
         self.ended();
         committed.map_err(failed_to_end(self.attempt("commit a transaction")))
     }
 
     fn abort(&mut self) -> Result<(), ClientError> {
-        let aborted = self.producer.abort_transaction(self.limit);
+        let aborted = self.client().abort_transaction(self.limit);
         self.await_clearance(Instant::now() + self.limit);
         self.ended();
-        aborted.map_err(failed_to_end(self.attempt("abort a transaction")))
+        aborted.map_err(failed_to_end(self.attempt("abort a transaction")))?;
+        if self.deliveries().lock().is_spoilt { self.replace() } else { Ok(()) }
     }
+}
+
+fn pumped(config: &ClientConfig, id: &str) -> Result<Pumped<Deliveries>, ClientError> {
+    let context = Deliveries::new(ClientLog::new(format!("producer {id}")));
+    let producer = config.create_with_context(context).map_err(failed(format!("make the producer {id}")))?;
+    Pumped::start(producer, Arc::new(Gate::default()))
 }
 
 /// Counts what has been delivered.
@@ -194,6 +206,8 @@ struct Delivered {
     awaited: Option<u64>,
     last: Vec<Option<i64>>,
     failure: Option<ClientError>,
+    /// Whether a record failed that may have had its number in the sequence.
+    is_spoilt: bool,
 }
 
 impl Delivered {
@@ -266,6 +280,7 @@ impl ProducerContext for Deliveries {
             }
             Err((error, message)) => {
                 let place = format!("write to {}-{}", message.topic(), message.partition());
+                delivered.is_spoilt |= !was_purged(error);
                 delivered.fail(failed_in_transaction(place)(error.clone()));
             }
         }
@@ -273,6 +288,14 @@ impl ProducerContext for Deliveries {
             self.reached.notify_all();
         }
     }
+}
+
+/// Whether it never left, and librdkafka knows that: what an abort does to records.
+fn was_purged(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+    )
 }
 
 impl ClientContext for Deliveries {

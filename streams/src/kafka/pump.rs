@@ -18,32 +18,38 @@ const STEP: Duration = Duration::from_millis(500);
 /// How often a parked pump looks after what librdkafka has left in the queue: errors, its log.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// A thread that polls a producer as long as its gate is held open.
-#[derive(Debug)]
-pub(super) struct Pump {
+/// A producer, and a thread that polls it as long as its gate is held open.
+pub(super) struct Pumped<C: ProducerContext + 'static> {
+    producer: Arc<BaseProducer<C>>,
     gate: Arc<Gate>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Pump {
-    pub(super) fn start<C: ProducerContext + 'static>(
-        producer: Arc<BaseProducer<C>>,
-        gate: Arc<Gate>,
-    ) -> Result<Self, ClientError> {
-        let held = gate.clone();
+impl<C: ProducerContext + 'static> Pumped<C> {
+    pub(super) fn start(producer: BaseProducer<C>, gate: Arc<Gate>) -> Result<Self, ClientError> {
+        let producer = Arc::new(producer);
+        let (polled, held) = (producer.clone(), gate.clone());
         let thread = thread::Builder::new()
             .name("kafka-deliveries".to_string())
-            .spawn(move || run(&producer, &held))
+            .spawn(move || run(&polled, &held))
             .map_err(|error| ClientError {
                 kind: ErrorKind::Retriable,
                 attempted: "start a thread for a producer".to_string(),
                 reason: error.to_string(),
             })?;
-        Ok(Self { gate, thread: Some(thread) })
+        Ok(Self { producer, gate, thread: Some(thread) })
+    }
+
+    pub(super) fn producer(&self) -> &BaseProducer<C> {
+        &self.producer
+    }
+
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
     }
 }
 
-impl Drop for Pump {
+impl<C: ProducerContext + 'static> Drop for Pumped<C> {
     fn drop(&mut self) {
         self.gate.stop();
         if let Some(thread) = self.thread.take() {

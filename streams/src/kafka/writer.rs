@@ -13,7 +13,7 @@ use super::config::Settings;
 use super::error::failed;
 use super::log::ClientLog;
 use super::names::Names;
-use super::pump::{Gate, Pump};
+use super::pump::{Gate, Pumped};
 use super::record;
 use crate::client::{ClientError, OnDelivery, Writer};
 use crate::record::ProducerRecord;
@@ -21,10 +21,7 @@ use crate::record::ProducerRecord;
 /// The idempotent producer of a process.
 pub(super) struct RecordWriter {
     names: Mutex<Names>,
-    gate: Arc<Gate>,
-    /// Before the producer: its thread uses that.
-    _pump: Pump,
-    producer: Arc<BaseProducer<Reports>>,
+    pumped: Pumped<Reports>,
 }
 
 impl RecordWriter {
@@ -33,12 +30,9 @@ impl RecordWriter {
         let context = Reports { log: ClientLog::new("writer"), gate: gate.clone() };
         let producer: BaseProducer<Reports> =
             settings.idempotent().create_with_context(context).map_err(failed("make a producer"))?;
-        let producer = Arc::new(producer);
         Ok(Self {
             names: Mutex::new(Names::new(settings.prefix())),
-            _pump: Pump::start(producer.clone(), gate.clone())?,
-            gate,
-            producer,
+            pumped: Pumped::start(producer, gate)?,
         })
     }
 }
@@ -50,9 +44,9 @@ impl Writer for RecordWriter {
             names.on_cluster(&record.topic).to_string()
         };
         let waiting = Box::new(Mutex::new(Some(on_delivery)));
-        self.gate.hold();
-        if let Err((error, record)) = self.producer.send(record::written(&topic, &record, waiting)) {
-            self.gate.release();
+        self.pumped.gate().hold();
+        if let Err((error, record)) = self.pumped.producer().send(record::written(&topic, &record, waiting)) {
+            self.pumped.gate().release();
             let place = format!("write to {}", record.topic);
             report(&record.delivery_opaque, Err(failed(place)(error)));
         }

@@ -1,6 +1,7 @@
 //! Records on their way out.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use streams::kafka::{Kafka, KafkaConfig};
@@ -86,10 +87,27 @@ fn what_the_writer_cannot_send_is_told() {
 }
 
 #[test]
+fn a_refused_record_does_not_stop_the_writer() {
+    let cluster = Cluster::of("refused-once");
+    create(&cluster.kafka, "in", 1, Cleanup::Compact { min_lag: Duration::ZERO });
+    let in_0 = place("in", 0);
+    cluster.write(&in_0, &["before"]);
+    let writer = cluster.kafka.writer().unwrap();
+    let write = |record: ProducerRecord| {
+        let (tell, told) = mpsc::channel();
+        writer.send(record, Box::new(move |offset| tell.send(offset).unwrap()));
+        told.recv_timeout(PATIENCE).unwrap()
+    };
+    let keyless = ProducerRecord { key: None, ..record(&in_0, "", "no key") };
+    assert_eq!(write(record(&in_0, "k", "good")), Ok(1));
+    assert_eq!(write(keyless).unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(write(record(&in_0, "k", "good")), Ok(2));
+}
+
+#[test]
 fn a_refused_record_fails_its_transaction_only() {
     let cluster = Cluster::of("refused");
-    let compact = Cleanup::Compact { min_lag: std::time::Duration::ZERO };
-    create(&cluster.kafka, "in", 1, compact);
+    create(&cluster.kafka, "in", 1, Cleanup::Compact { min_lag: Duration::ZERO });
     let in_0 = place("in", 0);
     let mut producer = cluster.producer("p");
     let large = "x".repeat(2_000_000);

@@ -1,7 +1,7 @@
 //! A small application on a real Kafka: what each account has spent, and an alert beyond 100.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Barrier, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use local_kafka::{Config, LocalKafka};
@@ -36,6 +36,10 @@ pub(crate) struct Limit {
 
 /// An amount that no record gets past.
 pub(crate) const CURSED: i64 = -666;
+/// An amount that keeps the processor busy until [`WAKE_UP`] is met.
+pub(crate) const SLEEPY: i64 = -888;
+/// Where the processor waits for the test.
+pub(crate) static WAKE_UP: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(2));
 
 impl Processor for Limit {
     type KeyIn = String;
@@ -52,6 +56,9 @@ impl Processor for Limit {
         let before = context.get(&self.spent, &account)?.unwrap_or(0);
         let spent = before + amount;
         context.put(&self.spent, &account, &spent)?;
+        if amount == SLEEPY {
+            WAKE_UP.wait();
+        }
         if amount == CURSED {
             return Err(ProcessError::Other("cursed".to_string()));
         }

@@ -5,9 +5,9 @@ mod harness;
 use std::time::Duration;
 
 use bytes::Bytes;
-use streams::{ClientSupplier, ProducerRecord, partition_of};
+use streams::{Checkpoint, ClientSupplier, ProducerRecord, StateDirectory, StoreSupplier, Timestamp, partition_of};
 
-use harness::{ALERTS, App, CURSED, PARTITIONS, PATIENCE, PAYMENTS, key, number};
+use harness::{ALERTS, App, CURSED, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, key, number};
 
 #[tokio::test]
 async fn what_is_written_can_be_read_once_it_is_committed() {
@@ -125,4 +125,76 @@ async fn a_second_instance_takes_its_share_and_gives_it_back() {
     let mut expected = accounts.clone();
     expected.sort();
     assert_eq!(alerts, expected, "each account once");
+}
+
+/// Invariant 9: what a store holds counts only as far as its checkpoint can be trusted.
+#[tokio::test]
+async fn a_store_that_cannot_be_trusted_is_rebuilt() {
+    let now = Timestamp::of_wall_clock();
+    let long_ago = now - Duration::from_secs(100 * 24 * 60 * 60);
+    for (case, beyond, at, found) in [("kept", 0, now, 1), ("beyond", 1_000, now, 5), ("old", 0, long_ago, 5)] {
+        let app = App::new(&format!("trust-{case}"));
+        let running = app.start();
+        let written = app.pay("a", 5).await;
+        running.spent_after(written, "a").await;
+        running.streams.close();
+        {
+            let state = StateDirectory::open(&app.state_path(), None).unwrap();
+            let store = state.store("limits", "spent", partition_of(b"a", PARTITIONS)).unwrap();
+            let offset = store.checkpoint().unwrap().unwrap().offset + beyond;
+            store.apply(vec![("a".into(), Some("1".into()))], Checkpoint { offset, at }).unwrap();
+        }
+        let running = app.start();
+        assert_eq!(running.queries().get(&running.spent, &"a".to_string()).unwrap(), Some(found), "{case}");
+    }
+}
+
+/// Invariant 9: to begin anew with old state would count the inputs twice.
+#[tokio::test]
+async fn state_without_offsets_is_refused() {
+    let app = App::new("expired");
+    app.start().streams.close();
+    let writer = app.kafka().writer().unwrap();
+    let (sent, delivered) = tokio::sync::oneshot::channel();
+    let record = ProducerRecord {
+        topic: "limits-spent-changelog".into(),
+        partition: 0,
+        key: Some("a".into()),
+        value: Some("70".into()),
+        headers: Vec::new(),
+    };
+    writer.send(record, Box::new(move |result| drop(sent.send(result))));
+    delivered.await.unwrap().unwrap();
+
+    let running = app.start_on(&app.state_path());
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !running.health().reasons().iter().any(|reason| reason.contains("no committed offsets")) {
+        assert!(std::time::Instant::now() < deadline, "{:?}", running.health().reasons());
+        running.health().wait(Duration::from_millis(50));
+    }
+    assert!(!running.queries().serves(0), "the task with state does not run");
+}
+
+/// Invariant 10: a worker that was away for too long may have lost its partitions without knowing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_sleeps_does_not_answer() {
+    let app = App::new("zombie");
+    let running = app.start();
+    let written = app.pay("a", 1).await;
+    running.spent_after(written, "a").await;
+    let partition = running.queries().partition_of(&"a".to_string());
+    let asleep = app.pay("a", SLEEPY).await;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while running.queries().serves(partition) {
+        assert!(std::time::Instant::now() < deadline, "it still answers");
+        running.health().wait(Duration::from_millis(50));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(running.queries().get(&running.spent, &"a".to_string()).is_err());
+    tokio::task::spawn_blocking(|| WAKE_UP.wait()).await.unwrap();
+    while !running.queries().serves(partition) {
+        assert!(std::time::Instant::now() < deadline, "it never answers again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(running.spent_after(asleep, "a").await, Some(1 + SLEEPY));
 }
