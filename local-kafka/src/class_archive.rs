@@ -4,6 +4,7 @@
 //! archive when it ends, and those after it map the file. Java ignores an archive that does not fit
 //! its build or the jars, so the worst that a wrong one does is nothing.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,22 +58,31 @@ impl ClassArchive {
 
 fn write(config: &Config, java: &Java, jars: &Path, file: &Path) {
     tracing::info!("preparing Kafka for faster starts, once");
-    let partial = file.with_extension("jsa.partial");
-    let trial = Config {
-        data_dir: None,
-        port: None,
-        settings: Default::default(),
-        stop_timeout: Duration::from_secs(60),
-        ..config.clone()
-    };
-    let archive = ClassArchive::Write(partial.clone());
-    let outcome = LocalKafka::start_with(trial, java.clone(), jars, archive)
-        .map_err(|error| error.to_string())
-        .and_then(|mut kafka| kafka.stop().map_err(|error| error.to_string()))
-        .and_then(|()| fs::rename(&partial, file).map_err(|error| error.to_string()));
-    if let Err(error) = outcome {
+    let partial = file.with_extension("partial");
+    if let Err(error) = run_once(config, java, jars, ClassArchive::Write(partial.clone())) {
         tracing::warn!(error, "Kafka will start slower: no class archive");
-        // An empty one says that this Java makes none, so that not every start tries.
+        return;
+    }
+    if let Err(error) = fs::rename(&partial, file) {
+        tracing::warn!(%error, "Kafka will start slower: this Java wrote no class archive");
+        // An empty one, so that not every start tries.
         let _ = fs::write(file, "");
     }
+}
+
+/// Starts and stops a broker that is not the one that the caller wants.
+fn run_once(config: &Config, java: &Java, jars: &Path, archive: ClassArchive) -> Result<(), String> {
+    let patience = Duration::from_secs(60);
+    let config = Config {
+        data_dir: None,
+        port: None,
+        settings: BTreeMap::new(),
+        start_timeout: patience,
+        stop_timeout: patience,
+        ..config.clone()
+    };
+    LocalKafka::start_with(config, java.clone(), jars, archive)
+        .map_err(|error| error.to_string())?
+        .stop()
+        .map_err(|error| error.to_string())
 }

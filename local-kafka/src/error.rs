@@ -77,7 +77,7 @@ pub enum StartError {
     /// Java could not be run.
     #[error(
         "cannot run `{}`; Kafka {KAFKA_VERSION} needs Java 17 or newer \
-         (Debian, Ubuntu: apt-get install default-jre-headless)",
+         (Debian, Ubuntu: apt-get install openjdk-17-jre-headless, or a newer one)",
         java.display()
     )]
     JavaMissing {

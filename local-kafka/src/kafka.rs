@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::class_archive::ClassArchive;
@@ -85,7 +86,7 @@ impl LocalKafka {
     ///
     /// # Errors
     ///
-    /// As for [`start`](Self::start).
+    /// As for [`start`](Self::start). Nothing runs then, and it can be tried again.
     pub fn restart(&mut self) -> Result<(), StartError> {
         if let Err(error) = self.stop() {
             tracing::debug!(%error, "restarting Kafka that did not stop in an orderly way");
@@ -282,6 +283,8 @@ impl LocalKafka {
                     log_tail: self.data_dir.log_tail(),
                 });
             }
+            // An answer that is not the one we wait for comes at once.
+            thread::sleep(STEP / 10);
         }
     }
 

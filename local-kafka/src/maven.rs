@@ -80,11 +80,17 @@ fn follow(mut command: Command) -> io::Result<(ExitStatus, Vec<String>)> {
     Ok((child.wait()?, said))
 }
 
-/// What matters of a failed run: its error lines, else its last ones.
+/// What matters of a failed run: its first error lines, up to where they turn into general advice,
+/// else its last lines.
 fn errors_in(said: &[String]) -> String {
     const LINES: usize = 10;
-    let errors: Vec<&str> =
-        said.iter().map(String::as_str).filter(|line| line.contains("ERROR")).take(LINES).collect();
+    let errors: Vec<&str> = said
+        .iter()
+        .map(|line| line.trim_end())
+        .filter(|line| line.contains("ERROR"))
+        .take_while(|line| *line != "[ERROR]")
+        .take(LINES)
+        .collect();
     if errors.is_empty() {
         return said[said.len().saturating_sub(LINES)..].join("\n");
     }

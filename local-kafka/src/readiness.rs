@@ -6,7 +6,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 
 /// Asks the broker of one cluster whether it is ready for clients.
 pub(crate) struct Probe {
@@ -34,13 +34,13 @@ impl Probe {
     }
 }
 
-/// A broker that is still fenced answers too, with nobody in the cluster.
+/// Until the controller has let the broker in, nobody is in the cluster and nobody leads a partition.
 fn serves(metadata: &Metadata) -> bool {
     !metadata.brokers().is_empty()
         && metadata
             .topics()
             .iter()
-            .flat_map(rdkafka::metadata::MetadataTopic::partitions)
+            .flat_map(MetadataTopic::partitions)
             .all(|partition| partition.leader() >= 0)
 }
 

@@ -1,6 +1,6 @@
 //! What the tests do with a broker, as any client would.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use local_kafka::LocalKafka;
 use rdkafka::Message;
@@ -11,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-pub const TOPIC: &str = "records";
+pub(crate) const TOPIC: &str = "records";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn config(kafka: &LocalKafka) -> ClientConfig {
@@ -20,10 +20,11 @@ fn config(kafka: &LocalKafka) -> ClientConfig {
     config
 }
 
-pub fn create_topic(kafka: &LocalKafka) {
+pub(crate) fn create_topic(kafka: &LocalKafka) {
     let admin: AdminClient<DefaultClientContext> = config(kafka).create().unwrap();
-    let topic = NewTopic::new(TOPIC, 1, TopicReplication::Fixed(1));
-    let created = admin.create_topics(&[topic], &AdminOptions::new());
+    let topics = [NewTopic::new(TOPIC, 1, TopicReplication::Fixed(1))];
+    let options = AdminOptions::new();
+    let created = admin.create_topics(&topics, &options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for outcome in runtime.block_on(created).unwrap() {
         outcome.unwrap();
@@ -31,7 +32,7 @@ pub fn create_topic(kafka: &LocalKafka) {
 }
 
 /// Writes one record in a transaction.
-pub fn produce(kafka: &LocalKafka, payload: &str) {
+pub(crate) fn produce(kafka: &LocalKafka, payload: &str) {
     let producer: BaseProducer = config(kafka).set("transactional.id", "test").create().unwrap();
     producer.init_transactions(PATIENCE).unwrap();
     producer.begin_transaction().unwrap();
@@ -40,7 +41,7 @@ pub fn produce(kafka: &LocalKafka, payload: &str) {
 }
 
 /// Reads the topic to its end, as a member of a group.
-pub fn consume(kafka: &LocalKafka) -> Vec<String> {
+pub(crate) fn consume(kafka: &LocalKafka) -> Vec<String> {
     let consumer: BaseConsumer = config(kafka)
         .set("group.id", "test")
         .set("enable.auto.commit", "false")
@@ -50,17 +51,20 @@ pub fn consume(kafka: &LocalKafka) -> Vec<String> {
         .unwrap();
     consumer.subscribe(&[TOPIC]).unwrap();
     let mut records = Vec::new();
-    loop {
-        match consumer.poll(PATIENCE).expect("a record or the end of the topic") {
-            Ok(record) => records.push(record.payload_view::<str>().unwrap().unwrap().to_owned()),
-            Err(KafkaError::PartitionEOF(_)) => return records,
-            // Connections of a broker that was just restarted.
-            Err(error) => eprintln!("{error}"),
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        match consumer.poll(PATIENCE) {
+            Some(Ok(record)) => records.push(record.payload_view::<str>().unwrap().unwrap().to_owned()),
+            Some(Err(KafkaError::PartitionEOF(_))) => return records,
+            Some(Err(error)) => panic!("{error} after {records:?}"),
+            // A rebalance ends a poll, too.
+            None => {}
         }
     }
+    panic!("the topic did not end after {records:?}");
 }
 
-pub fn answers(kafka: &LocalKafka, patience: Duration) -> bool {
+pub(crate) fn answers(kafka: &LocalKafka, patience: Duration) -> bool {
     let client: BaseConsumer = config(kafka).create().unwrap();
     client.fetch_metadata(None, patience).is_ok()
 }

@@ -79,8 +79,7 @@ fn a_burst() {
 #[ignore = "a measurement"]
 fn idle_clients() {
     const PERIOD: Duration = Duration::from_secs(10);
-    let mut cluster = Cluster::of("idle");
-    if let Ok(w) = std::env::var("W") { cluster.config.client_settings.push(("fetch.wait.max.ms".into(), w)); }
+    let cluster = Cluster::of("idle");
     cluster.create("in", 4);
     let producers: Vec<_> = (0..6).map(|number| producer(&cluster.kafka, &format!("p-{number}"))).collect();
     // They have been used, and their pumps have to notice that nothing is left to do.

@@ -145,8 +145,10 @@ fn assigning_again_drops_what_was_fetched() {
     assert_eq!(both, ["c", "x"]);
 
     // A second stop of a partition before the first is done would end the process inside librdkafka.
-    for round in 0..2000 {
+    for _ in 0..6 { std::thread::spawn(|| loop { std::hint::spin_loop() }); }
+    for round in 0..20000 {
         reader.assign(&[(in_0.clone(), round % 3), (in_1.clone(), 0)]).unwrap();
+        reader.assign(&[(in_0.clone(), (round+1) % 3), (in_1.clone(), 0)]).unwrap();
         reader.assign(&[]).unwrap();
     }
     reader.assign(&[(in_0.clone(), 1)]).unwrap();

@@ -1,0 +1,64 @@
+//! Lets each final state of an order pass once.
+//!
+//! `orders` holds one final record for each attempt. The same record comes again only when the topic is read
+//! again on purpose; the transactions see to all else. So it is enough to know the attempts of the last days:
+//! a row is forgotten [`KEPT`] after its order was created. That is how long `orders` keeps every state
+//! before compaction may drop it, and it bounds the store. A row stands under the order's creation, which all
+//! records of an order agree on: one row finds an attempt and, being the oldest, is found when its time is up.
+
+use std::ops::Bound;
+use std::time::Duration;
+
+use domain::{Order, OrderId, OrderState};
+use streams::{Context, ProcessError, Processor, Store};
+
+use crate::order_key::OrderKey;
+
+/// Forwards the first final record of each attempt.
+pub(crate) struct Deduplicate {
+    pub(crate) decided: Store<OrderKey, OrderState>,
+}
+
+/// How long an attempt is remembered, counted from the order's creation.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How often old rows are looked for; rarely, since what was deleted costs something to be passed over.
+const FORGET_EVERY: Duration = Duration::from_secs(2);
+/// How many rows go at once, so that nobody waits for it: 500 a second and partition.
+const FORGET_AT_MOST: usize = 1000;
+
+impl Processor for Deduplicate {
+    type KeyIn = OrderId;
+    type ValueIn = Order;
+    type KeyOut = OrderId;
+    type ValueOut = Order;
+
+    fn process(
+        &self,
+        id: OrderId,
+        order: Order,
+        context: &mut Context<'_, OrderId, Order>,
+    ) -> Result<(), ProcessError> {
+        let at = order.created_at.as_millisecond();
+        let key = OrderKey { at, order: id.clone(), attempt: order.attempt };
+        if context.get(&self.decided, &key)?.is_some() {
+            context.count("duplicates");
+            return Ok(());
+        }
+        context.put(&self.decided, &key, &order.state)?;
+        context.forward(id, order);
+        Ok(())
+    }
+
+    fn punctuation_interval(&self) -> Option<Duration> {
+        Some(FORGET_EVERY)
+    }
+
+    fn punctuate(&self, context: &mut Context<'_, OrderId, Order>) -> Result<(), ProcessError> {
+        let end = OrderKey::since((context.now() - KEPT).as_millis());
+        let old = context.range(&self.decided, Bound::Unbounded, Bound::Excluded(&end), FORGET_AT_MOST)?;
+        for (key, _) in old {
+            context.delete(&self.decided, &key);
+        }
+        Ok(())
+    }
+}

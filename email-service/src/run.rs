@@ -1,0 +1,135 @@
+//! The service: the topology, customers over HTTP, and the mailer.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use actix_web::web::Data;
+use lettre::message::Mailbox;
+use service::{Background, Environment, RunningService, StartServiceError, topics};
+use tokio::runtime::Handle;
+
+use crate::delivery::{InvalidSmtpUrl, MailFolder, Smtp, Transport};
+use crate::http::{self, Customers};
+use crate::mailer::{Mailer, MailerConfig, MailerMetrics};
+use crate::topology::topology;
+
+/// Where mails go, and whom they come from.
+#[derive(Clone, Debug, clap::Args)]
+pub struct MailArgs {
+    /// The mail server, such as smtps://user:password@host or smtp://host:25?tls=opportunistic. Without one, mails
+    /// are written as .eml files to `mail` in the data directory.
+    #[arg(long, env, hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Whom the mails come from.
+    #[arg(long, env, default_value = "Orders <orders@localhost>")]
+    pub mail_from: Mailbox,
+}
+
+/// Why email-service cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartEmailError {
+    /// As any service.
+    #[error(transparent)]
+    Service(#[from] StartServiceError),
+    /// The URL of the mail server.
+    #[error(transparent)]
+    SmtpUrl(#[from] InvalidSmtpUrl),
+    /// The folder for mails.
+    #[error("could not make the folder for mails {}: {source}", path.display())]
+    Folder {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The mailer's thread.
+    #[error("could not start the mailer's thread: {0}")]
+    Thread(io::Error),
+}
+
+/// Starts email-service, within a tokio runtime. `folder` is for mails where there is no mail server.
+///
+/// # Errors
+///
+/// The topology, the producer of commands or the mailer cannot be started.
+pub fn run(environment: &Environment, mail: &MailArgs, folder: PathBuf) -> Result<RunningService, StartEmailError> {
+    let transport: Arc<dyn Transport> = match &mail.smtp_url {
+        Some(url) => Arc::new(Smtp::new(url, Handle::current())?),
+        None => Arc::new(MailFolder::new(&folder).map_err(|source| StartEmailError::Folder { path: folder, source })?),
+    };
+    let email = topology();
+    let streams = environment.start(email.topology, vec![topics::CUSTOMERS.spec()])?;
+    let customers = Customers { table: email.customers, queries: streams.queries(), commands: environment.commands()? };
+    let customers = Data::new(customers);
+    let config = MailerConfig { client_id: environment.client_id.clone(), ..MailerConfig::new(mail.mail_from.clone()) };
+    let mailer = Mailer::new(environment.clients.clone(), transport, config, Handle::current());
+    let mailer = MailerThread::start(mailer).map_err(StartEmailError::Thread)?;
+    Ok(RunningService::new("email-service", streams)
+        .with_routes(move |config| http::routes(config, customers.clone()))
+        .with_background(mailer))
+}
+
+/// Keeps the mailer running on a thread of its own.
+struct MailerThread {
+    stop: Arc<AtomicBool>,
+    problem: Arc<Mutex<Option<String>>>,
+    metrics: Arc<MailerMetrics>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Between the end of a mailer and the next one.
+const RESTART: Duration = Duration::from_secs(1);
+
+impl MailerThread {
+    fn start(mailer: Mailer) -> io::Result<Self> {
+        let (stop, problem) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::default()));
+        let metrics = mailer.metrics().clone();
+        let thread = thread::Builder::new().name("mailer".to_string()).spawn({
+            let (stop, problem) = (stop.clone(), problem.clone());
+            move || keep_running(&mailer, &stop, &problem)
+        })?;
+        Ok(Self { stop, problem, metrics, thread: Mutex::new(Some(thread)) })
+    }
+}
+
+fn keep_running(mailer: &Mailer, stop: &AtomicBool, problem: &Mutex<Option<String>>) {
+    while !stop.load(Ordering::Relaxed) {
+        let Err(error) = mailer.run(stop) else { return };
+        tracing::error!(%error, "the mailer is started anew");
+        *problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        thread::park_timeout(RESTART);
+    }
+}
+
+impl Background for MailerThread {
+    fn reasons(&self) -> Vec<String> {
+        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        problem.iter().map(|problem| format!("mailer: {problem}")).collect()
+    }
+
+    fn counters(&self) -> BTreeMap<&'static str, u64> {
+        let name = |name| match name {
+            "sent" => "mails_sent",
+            "retried" => "mails_retried",
+            "refused" => "mails_refused",
+            "without_customer" => "mails_without_customer",
+            _ => "mailer_dead_letters",
+        };
+        self.metrics.read().into_iter().map(|(counter, value)| (name(counter), value)).collect()
+    }
+
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            thread.thread().unpark();
+            // It may have panicked: then it has stopped.
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! email-service's topology: each decided order, with its customer, goes to the topic of the customer's level.
+
+use domain::{Customer, CustomerId, Level, Order, OrderState, TierRecord};
+use service::topics;
+use streams::{GlobalTable, Store, Topology};
+
+use crate::deduplicate::Deduplicate;
+use crate::find_customer::FindCustomer;
+use crate::order_key::OrderKey;
+
+/// The application's name: its consumer group, and the prefix of its own topics.
+pub const APPLICATION: &str = "email-service";
+
+/// The topology, and what of it can be read from outside.
+#[derive(Debug)]
+pub struct EmailTopology {
+    /// From `orders` to the tier topics.
+    pub topology: Topology,
+    /// All customers.
+    pub customers: GlobalTable<CustomerId, Customer>,
+    /// How the attempts ended that were seen decided, by the order's creation.
+    pub decided: Store<OrderKey, OrderState>,
+    /// Decided orders whose customer was not found, by when they began to wait.
+    pub waiting: Store<OrderKey, Order>,
+}
+
+/// One tier record for each final state of an order.
+pub fn topology() -> EmailTopology {
+    let mut builder = Topology::builder(APPLICATION);
+    let customers = builder.global_table(&topics::CUSTOMERS);
+    let decided = builder.store("decided");
+    let waiting = builder.store("waiting");
+
+    builder
+        .source(&topics::ORDERS)
+        .filter(|_, order| order.state.is_final())
+        .process(Deduplicate { decided })
+        .process(FindCustomer { customers, waiting })
+        .sink_by(&topics::TIERS, |_, record| tier(record));
+
+    EmailTopology { topology: builder.build(), customers, decided, waiting }
+}
+
+/// Which of [`topics::TIERS`] a record belongs to. Whom nobody knows has the level that everybody has.
+fn tier(record: &TierRecord) -> usize {
+    match record.customer.as_ref().map_or(Level::Bronze, |customer| customer.level) {
+        Level::Platinum => 0,
+        Level::Gold => 1,
+        Level::Silver => 2,
+        Level::Bronze => 3,
+    }
+}

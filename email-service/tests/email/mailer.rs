@@ -1,0 +1,438 @@
+//! What becomes of tier records: against a Kafka in memory, and a post office that does as it is told.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use backon::ExponentialBuilder;
+use domain::{Customer, TierRecord};
+use email_service::DeliveryError::{Misconfigured, Refused, Temporary};
+use email_service::{DeliveryError, Mail, Mailer, MailerConfig, MailerError, MailerMetrics, Smtp, Transport};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use streams::{ErrorKind, TopicPartition};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::fake_kafka::FakeKafka;
+use crate::samples::{ada, parsed, sender, validated};
+use crate::smtp_server::SmtpServer;
+
+/// Accepts mails, unless told otherwise.
+struct PostOffice {
+    answers: Mutex<BTreeMap<String, VecDeque<DeliveryError>>>,
+    closed: watch::Sender<bool>,
+    begun: watch::Sender<Vec<String>>,
+    sent: watch::Sender<Vec<String>>,
+}
+
+impl PostOffice {
+    /// The answers that the mails about these orders get before they are accepted.
+    fn answer(&self, order: &str, answers: impl IntoIterator<Item = DeliveryError>) {
+        self.answers.lock().unwrap().insert(format!("{order}.1.VALIDATED"), answers.into_iter().collect());
+    }
+
+    async fn take_in(&self, mail: &Mail) -> Result<(), DeliveryError> {
+        self.begun.send_modify(|begun| begun.push(mail.name().to_owned()));
+        self.closed.subscribe().wait_for(|closed| !closed).await.unwrap();
+        if let Some(error) = self.answers.lock().unwrap().get_mut(mail.name()).and_then(VecDeque::pop_front) {
+            return Err(error);
+        }
+        let order = mail.name().split('.').next().unwrap().to_owned();
+        self.sent.send_modify(|sent| sent.push(order));
+        Ok(())
+    }
+}
+
+impl Transport for PostOffice {
+    fn deliver<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), DeliveryError>> {
+        self.take_in(mail).boxed()
+    }
+}
+
+struct Test {
+    runtime: Runtime,
+    kafka: FakeKafka,
+    post: Arc<PostOffice>,
+}
+
+struct Running {
+    stop: Arc<AtomicBool>,
+    metrics: Arc<MailerMetrics>,
+    thread: thread::JoinHandle<Result<(), MailerError>>,
+}
+
+impl Running {
+    fn request_stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops the mailer. What it has counted, besides zeros.
+    #[track_caller]
+    fn stop(self) -> Vec<(&'static str, u64)> {
+        self.request_stop();
+        self.thread.join().unwrap().unwrap();
+        self.metrics.read().into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+impl Test {
+    fn new() -> Self {
+        let post = PostOffice {
+            answers: Mutex::default(),
+            closed: watch::Sender::new(false),
+            begun: watch::Sender::default(),
+            sent: watch::Sender::default(),
+        };
+        Self { runtime: Runtime::new().unwrap(), kafka: FakeKafka::default(), post: Arc::new(post) }
+    }
+
+    fn start(&self) -> Running {
+        self.start_with(self.post.clone())
+    }
+
+    fn start_with(&self, transport: Arc<dyn Transport>) -> Running {
+        let backoff = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(1))
+            .with_max_delay(Duration::from_millis(10));
+        let config = MailerConfig { backoff, read_ahead: 8, ..MailerConfig::new(sender()) };
+        let runtime = self.runtime.handle().clone();
+        let mailer = Mailer::new(Arc::new(self.kafka.clone()), transport, config, runtime);
+        let (metrics, stop) = (mailer.metrics().clone(), Arc::new(AtomicBool::new(false)));
+        let thread = thread::spawn({
+            let stop = stop.clone();
+            move || mailer.run(&stop)
+        });
+        Running { stop, metrics, thread }
+    }
+
+    /// Writes the tier record of a validated order; its offset.
+    fn order(&self, partition: &TopicPartition, id: &str, customer: Option<Customer>) -> i64 {
+        let record = TierRecord { order: validated(id), customer };
+        self.kafka.produce(partition, id, serde_json::to_vec(&record).unwrap())
+    }
+
+    #[track_caller]
+    fn wait_for_sent(&self, count: usize) {
+        self.wait(&self.post.sent, |sent| sent.len() >= count);
+    }
+
+    #[track_caller]
+    fn wait<T: std::fmt::Debug>(&self, value: &watch::Sender<T>, mut done: impl FnMut(&T) -> bool) {
+        let mut value = value.subscribe();
+        let limit = Duration::from_secs(30);
+        let waited = self
+            .runtime
+            .block_on(async { tokio::time::timeout(limit, value.wait_for(|v| done(v))).await.is_ok() });
+        assert!(waited, "waited too long: {:?}", value.borrow());
+    }
+
+    #[track_caller]
+    fn wait_for_commit(&self, partition: &TopicPartition, offset: i64) {
+        self.kafka.wait_until(|state| state.committed.get(partition) == Some(&(offset + 1)));
+    }
+
+    /// The orders of which mails were sent, in any order; each sent mail counts.
+    #[track_caller]
+    fn check_sent(&self, expected: &[&str]) {
+        let mut sent = self.post.sent.borrow().clone();
+        sent.sort();
+        assert_eq!(sent, expected);
+    }
+}
+
+fn gold(partition: i32) -> TopicPartition {
+    TopicPartition::new("gold", partition)
+}
+
+fn busy() -> DeliveryError {
+    Temporary("451 later".to_owned())
+}
+
+#[test]
+fn an_accepted_mail_is_committed_and_not_sent_again() {
+    let test = Test::new();
+    let bronze = TopicPartition::new("bronze", 1);
+    let mailer = test.start();
+    test.order(&gold(0), "o-1", Some(ada()));
+    let second = test.order(&gold(0), "o-2", Some(ada()));
+    let third = test.order(&bronze, "o-3", Some(ada()));
+    test.wait_for_commit(&gold(0), second);
+    test.wait_for_commit(&bronze, third);
+    assert_eq!(mailer.stop(), [("sent", 3)]);
+    let mailer = test.start();
+    let last = test.order(&gold(0), "o-4", Some(ada()));
+    test.wait_for_commit(&gold(0), last);
+    assert_eq!(mailer.stop(), [("sent", 1)]);
+    test.check_sent(&["o-1", "o-2", "o-3", "o-4"]);
+}
+
+#[test]
+fn what_is_refused_for_now_is_tried_again_and_its_partition_waits() {
+    let test = Test::new();
+    test.post.answer("o-1", [busy(), Misconfigured("535 who are you?".to_owned()), busy()]);
+    test.order(&gold(0), "o-1", Some(ada()));
+    let last = test.order(&gold(0), "o-2", Some(ada()));
+    let mailer = test.start();
+    test.wait_for_commit(&gold(0), last);
+    assert_eq!(mailer.stop(), [("sent", 2), ("retried", 3)]);
+    assert_eq!(*test.post.sent.borrow(), ["o-1", "o-2"]);
+}
+
+#[test]
+fn what_is_refused_for_good_is_a_dead_letter_and_the_next_goes_on() {
+    let test = Test::new();
+    test.post.answer("o-1", [Refused("550 5.1.1 nobody".to_owned())]);
+    let first = test.order(&gold(1), "o-1", Some(ada()));
+    let last = test.order(&gold(1), "o-2", Some(ada()));
+    test.kafka.change(|state| state.writes.extend([ErrorKind::Retriable, ErrorKind::Retriable]));
+    let mailer = test.start();
+    test.wait_for_commit(&gold(1), last);
+    assert_eq!(mailer.stop(), [("sent", 1), ("refused", 1), ("dead_letters", 1)]);
+    test.check_sent(&["o-2"]);
+    let letters = test.kafka.records("email-service-dlq");
+    assert_eq!(letters.len(), 1);
+    assert_eq!((letters[0].partition, letters[0].key.as_deref()), (1, Some(&b"o-1"[..])));
+    assert_eq!(letters[0].value, test.kafka.records("gold")[0].value);
+    let headers = letters[0].headers.iter().map(|header| {
+        let value = String::from_utf8(header.value.as_ref().unwrap().to_vec()).unwrap();
+        (header.name.trim_start_matches("__streams.errors."), value)
+    });
+    let expected = [
+        ("exception", "MailRefused".to_owned()),
+        ("message", "550 5.1.1 nobody".to_owned()),
+        ("topic", "gold".to_owned()),
+        ("partition", "1".to_owned()),
+        ("offset", first.to_string()),
+    ];
+    assert_eq!(headers.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_can_be_no_mail_is_a_dead_letter_and_the_next_goes_on() {
+    let test = Test::new();
+    test.kafka.produce(&gold(0), "o-1", "{");
+    test.kafka.produce(&gold(0), "no id", serde_json::to_vec(&validated("o-1")).unwrap());
+    test.order(&gold(0), "o-2", Some(Customer { email: parsed("a..b@example.org"), ..ada() }));
+    let last = test.order(&gold(0), "o-3", Some(ada()));
+    let mailer = test.start();
+    test.wait_for_commit(&gold(0), last);
+    assert_eq!(mailer.stop(), [("sent", 1), ("dead_letters", 3)]);
+    test.check_sent(&["o-3"]);
+}
+
+#[test]
+fn without_a_customer_there_is_no_mail() {
+    let test = Test::new();
+    let last = test.order(&TopicPartition::new("bronze", 0), "o-1", None);
+    let mailer = test.start();
+    test.wait_for_commit(&TopicPartition::new("bronze", 0), last);
+    assert_eq!(mailer.stop(), [("without_customer", 1)]);
+    test.check_sent(&[]);
+}
+
+#[test]
+fn a_stop_finishes_and_commits_what_is_under_way() {
+    let test = Test::new();
+    test.post.closed.send_replace(true);
+    let ids: Vec<String> = (0..100).map(|n| format!("o-{n:02}")).collect();
+    for id in &ids {
+        test.order(&gold(0), id, Some(ada()));
+    }
+    let mailer = test.start();
+    test.wait(&test.post.begun, |begun| begun.len() == 1);
+    mailer.request_stop();
+    test.post.closed.send_replace(false);
+    mailer.stop();
+    let sent = test.post.sent.borrow().len();
+    assert_eq!(test.post.begun.borrow().len(), sent);
+    assert_eq!(test.kafka.committed(&gold(0)), Some(2 * i64::try_from(sent).unwrap() - 1));
+    let mailer = test.start();
+    test.wait_for_sent(ids.len());
+    mailer.stop();
+    assert_eq!(*test.post.sent.borrow(), ids);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_what_is_refused_for_now() {
+    let test = Test::new();
+    test.post.answer("o-2", std::iter::repeat_n(busy(), 100_000));
+    let first = test.order(&gold(0), "o-1", Some(ada()));
+    test.order(&gold(0), "o-2", Some(ada()));
+    test.order(&gold(0), "o-3", Some(ada()));
+    let other = test.order(&gold(1), "o-4", Some(ada()));
+    let mailer = test.start();
+    test.wait(&test.post.begun, |begun| begun.len() >= 5);
+    test.wait_for_commit(&gold(1), other);
+    mailer.stop();
+    assert_eq!(test.kafka.committed(&gold(0)), Some(first + 1));
+    test.check_sent(&["o-1", "o-4"]);
+    test.post.answer("o-2", []);
+    let mailer = test.start();
+    test.wait_for_sent(4);
+    assert_eq!(mailer.stop(), [("sent", 2)]);
+    test.check_sent(&["o-1", "o-2", "o-3", "o-4"]);
+}
+
+#[test]
+fn a_stuck_partition_is_not_read_on_and_holds_up_no_other() {
+    let test = Test::new();
+    test.post.answer("a-00", std::iter::repeat_n(busy(), 100_000));
+    let ids: Vec<String> = (0..50).map(|n| format!("a-{n:02}")).collect();
+    let offsets: Vec<i64> = ids.iter().map(|id| test.order(&gold(0), id, Some(ada()))).collect();
+    let mailer = test.start();
+    test.kafka.wait_until(|state| {
+        state
+            .members
+            .values()
+            .any(|member| !member.positions.is_empty() && !member.positions.contains_key(&gold(0)))
+    });
+    let other = test.order(&gold(1), "b", Some(ada()));
+    test.wait_for_commit(&gold(1), other);
+    test.check_sent(&["b"]);
+    test.post.answer("a-00", []);
+    test.wait_for_commit(&gold(0), offsets[49]);
+    mailer.stop();
+    assert_eq!(test.post.sent.borrow()[1..], ids, "in order, each once");
+}
+
+#[test]
+fn a_rebalance_sends_no_mail_twice() {
+    let test = Test::new();
+    test.post.closed.send_replace(true);
+    let mut last = BTreeMap::new();
+    let mut expected: Vec<String> = Vec::new();
+    for n in 0..40 {
+        let (partition, id) = (gold(n % 2), format!("o-{n:02}"));
+        last.insert(partition.clone(), test.order(&partition, &id, Some(ada())));
+        expected.push(id);
+    }
+    let first = test.start();
+    test.wait(&test.post.begun, |begun| begun.len() == 2);
+    let second = test.start();
+    // The first one has been told, and waits for its mails.
+    test.kafka.wait_until(|state| state.members.len() == 2 && state.members[&1].is_giving_up());
+    assert_eq!(test.kafka.committed(&gold(0)), None);
+    test.post.closed.send_replace(false);
+    test.kafka.wait_until(|state| state.members.values().all(|member| member.owned.len() == 4));
+    test.wait_for_sent(20);
+    first.stop();
+    for (partition, offset) in last {
+        test.wait_for_commit(&partition, offset);
+    }
+    second.stop();
+    test.check_sent(&expected.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// Exactly once ends at SMTP's door: what was under way when the partitions were lost is sent again.
+#[test]
+fn a_member_that_was_expelled_does_not_commit_and_joins_again() {
+    let test = Test::new();
+    test.post.closed.send_replace(true);
+    let first = test.order(&gold(0), "o-1", Some(ada()));
+    let mailer = test.start();
+    test.wait(&test.post.begun, |begun| begun.len() == 1);
+    test.kafka.expel(1);
+    test.post.closed.send_replace(false);
+    test.wait_for_sent(2);
+    test.wait_for_commit(&gold(0), first);
+    assert_eq!(mailer.stop(), [("sent", 2)]);
+    test.check_sent(&["o-1", "o-1"]);
+}
+
+#[test]
+fn commits_and_questions_for_offsets_are_tried_again() {
+    let test = Test::new();
+    test.kafka.change(|state| {
+        state.commits.extend([ErrorKind::Retriable; 3]);
+        state.reads.extend([ErrorKind::Retriable; 3]);
+    });
+    let offset = test.order(&gold(0), "o-1", Some(ada()));
+    let mailer = test.start();
+    test.wait_for_commit(&gold(0), offset);
+    mailer.stop();
+    test.check_sent(&["o-1"]);
+}
+
+#[test]
+fn a_commit_before_a_stop_is_tried_again() {
+    let test = Test::new();
+    test.post.closed.send_replace(true);
+    let offset = test.order(&gold(0), "o-1", Some(ada()));
+    let mailer = test.start();
+    test.wait(&test.post.begun, |begun| begun.len() == 1);
+    mailer.request_stop();
+    test.kafka.change(|state| state.commits.extend([ErrorKind::Retriable; 2]));
+    test.post.closed.send_replace(false);
+    mailer.stop();
+    assert_eq!(test.kafka.committed(&gold(0)), Some(offset + 1));
+}
+
+#[test]
+fn what_trying_again_does_not_mend_ends_the_mailer() {
+    let test = Test::new();
+    test.kafka.change(|state| state.reads.push_back(ErrorKind::Fatal));
+    let mailer = test.start();
+    let error = mailer.thread.join().unwrap().unwrap_err();
+    assert!(matches!(&error, MailerError::Kafka(error) if error.kind == ErrorKind::Fatal), "{error}");
+    assert_eq!(test.kafka.change(|state| state.members.len()), 0, "it has left the group");
+}
+
+#[test]
+fn reading_begins_with_what_retention_has_left() {
+    for committed in [None, Some(1)] {
+        let test = Test::new();
+        let offsets: Vec<i64> = ["o-1", "o-2", "o-3"].map(|id| test.order(&gold(0), id, Some(ada()))).into();
+        test.kafka.change(|state| {
+            state.committed.extend(committed.map(|offset| (gold(0), offset)));
+            state.low.insert(gold(0), offsets[2]);
+        });
+        let mailer = test.start();
+        test.wait_for_commit(&gold(0), offsets[2]);
+        mailer.stop();
+        test.check_sent(&["o-3"]);
+    }
+}
+
+#[test]
+fn the_mailer_waits_for_its_topics() {
+    let test = Test::new();
+    test.kafka.change(|state| state.no_topics = true);
+    let mailer = test.start();
+    let offset = test.order(&gold(0), "o-1", Some(ada()));
+    test.kafka.change(|state| state.no_topics = false);
+    test.wait_for_commit(&gold(0), offset);
+    mailer.stop();
+    test.check_sent(&["o-1"]);
+}
+
+#[test]
+fn mails_reach_a_mail_server_once_though_it_goes_and_comes_back() {
+    let test = Test::new();
+    let mut server = SmtpServer::start(&[
+        ("busy@example.org", &["451 later", "data: 451 later"]),
+        ("gone@example.org", &["550 5.1.1 nobody here"]),
+    ]);
+    let to = |email: &str| Some(Customer { email: parsed(email), ..ada() });
+    let smtp = Smtp::new(&server.url("", ""), test.runtime.handle().clone()).unwrap();
+    test.order(&gold(0), "o-1", to("busy@example.org"));
+    let refused = test.order(&gold(0), "o-2", to("gone@example.org"));
+    let mailer = test.start_with(Arc::new(smtp));
+    assert!(server.mail().content.contains("\r\nSubject: Order o-1: validated\r\n"));
+    test.wait_for_commit(&gold(0), refused);
+    server.kill();
+    let last = test.order(&gold(0), "o-3", Some(ada()));
+    let retried = |metrics: &MailerMetrics| metrics.read()[1].1;
+    let before = retried(&mailer.metrics);
+    while retried(&mailer.metrics) == before {
+        thread::yield_now();
+    }
+    server.restart();
+    assert!(server.mail().content.contains("\r\nSubject: Order o-3: validated\r\n"));
+    test.wait_for_commit(&gold(0), last);
+    let counts = mailer.stop();
+    assert_eq!((counts[0], counts[2], counts[3]), (("sent", 2), ("refused", 1), ("dead_letters", 1)));
+    server.check_no_more();
+}

@@ -1,0 +1,177 @@
+//! The step that judges purchases and remembers what counts.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use domain::{
+    Check, CheckResult, CustomerId, Judgement, OrderId, ReasonCode, Timestamp, Verdict, timestamp_from_millis,
+};
+use streams::{Context, ProcessError, Processor, Store, StoreError};
+
+use crate::exposure::Exposure;
+use crate::keys::{RowKey, SumKey};
+use crate::policy::FraudPolicy;
+use crate::pruning;
+use crate::purchase::{Event, Purchase};
+use crate::row::{Row, Standing};
+use crate::rule::judge;
+use crate::window::Window;
+
+pub(crate) struct FraudCheck {
+    pub(crate) policy: FraudPolicy,
+    pub(crate) rows: Store<RowKey, Row>,
+    pub(crate) exposure: Exposure,
+}
+
+impl Processor for FraudCheck {
+    type KeyIn = CustomerId;
+    type ValueIn = Purchase;
+    type KeyOut = OrderId;
+    type ValueOut = Verdict;
+
+    fn process(
+        &self,
+        customer: CustomerId,
+        purchase: Purchase,
+        context: &mut Context<'_, OrderId, Verdict>,
+    ) -> Result<(), ProcessError> {
+        let judgement = match self.take(&customer, &purchase, context) {
+            Err(error @ StoreError::Undecodable { .. }) => {
+                context.count(STATE_UNREADABLE);
+                unreadable(&purchase, &error)
+            }
+            judgement => judgement?,
+        };
+        if let Some(judgement) = judgement {
+            let now = timestamp_from_millis(context.now().as_millis());
+            context.forward(purchase.order_id.clone(), verdict(purchase, judgement, now));
+        }
+        Ok(())
+    }
+
+    fn punctuation_interval(&self) -> Option<Duration> {
+        Some(pruning::INTERVAL)
+    }
+
+    fn punctuate(&self, context: &mut Context<'_, OrderId, Verdict>) -> Result<(), ProcessError> {
+        let Self { rows, exposure: Exposure { minutes, moments }, .. } = self;
+        for pruned in [
+            pruning::prune(moments, SumKey::hour, rows, context),
+            pruning::prune(minutes, SumKey::hour, rows, context),
+            pruning::prune(rows, RowKey::hour, rows, context),
+        ] {
+            match pruned {
+                // What cannot be read stays, and what comes after it; no verdict depends on its removal.
+                Err(StoreError::Undecodable { .. }) => context.count(PRUNING_STOPPED),
+                pruned => pruned?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Counts purchases for which a store held what it should not hold.
+const STATE_UNREADABLE: &str = "state_unreadable";
+
+/// Counts how often what is old could not be removed because a store holds what it should not hold.
+const PRUNING_STOPPED: &str = "pruning_stopped";
+
+/// Counts records of attempts that a newer one has replaced.
+const STALE_ATTEMPTS: &str = "stale_attempts";
+
+impl FraudCheck {
+    /// Takes a purchase into account, and says what there is to say of it.
+    fn take(
+        &self,
+        customer: &CustomerId,
+        purchase: &Purchase,
+        context: &mut Context<'_, OrderId, Verdict>,
+    ) -> Result<Option<Judgement>, StoreError> {
+        let key = RowKey::new(customer, purchase);
+        let Some(row) = context.get(&self.rows, &key)? else {
+            return self.begin(customer, purchase, &key, context);
+        };
+        match purchase.attempt.cmp(&row.attempt) {
+            Ordering::Less => {
+                context.count(STALE_ATTEMPTS);
+                Ok(None)
+            }
+            Ordering::Equal => self.go_on(customer, purchase, &key, row, context),
+            Ordering::Greater => {
+                self.exposure.take_out(customer, &row, context)?;
+                // The row goes with what it added, even if the new attempt cannot be judged.
+                context.delete(&self.rows, &key);
+                self.begin(customer, purchase, &key, context)
+            }
+        }
+    }
+
+    /// The first that is seen of an attempt.
+    fn begin(
+        &self,
+        customer: &CustomerId,
+        purchase: &Purchase,
+        key: &RowKey,
+        context: &mut Context<'_, OrderId, Verdict>,
+    ) -> Result<Option<Judgement>, StoreError> {
+        let Purchase { attempt, currency, created_at, event, .. } = *purchase;
+        let standing = match event {
+            Event::Created { total } => {
+                let window = Window::ending_with(created_at);
+                let exposure = self.exposure.within(window, customer, currency, context)?;
+                judge(&self.policy, exposure, currency, total)
+            }
+            Event::Failed => Standing::FailedBefore,
+        };
+        let row = Row { attempt, currency, created_at, standing };
+        self.exposure.add(customer, &row, context)?;
+        context.put(&self.rows, key, &row)?;
+        Ok(row.standing.judgement())
+    }
+
+    /// More of an attempt that is known: it is judged once, and taken out once.
+    fn go_on(
+        &self,
+        customer: &CustomerId,
+        purchase: &Purchase,
+        key: &RowKey,
+        row: Row,
+        context: &mut Context<'_, OrderId, Verdict>,
+    ) -> Result<Option<Judgement>, StoreError> {
+        if let Event::Created { .. } = purchase.event {
+            return Ok(row.standing.judgement());
+        }
+        if let Standing::Counted { .. } = row.standing {
+            self.exposure.take_out(customer, &row, context)?;
+            context.put(&self.rows, key, &Row { standing: Standing::TakenOut, ..row })?;
+        }
+        Ok(None)
+    }
+}
+
+/// Nobody waits for a verdict on what has failed.
+fn unreadable(purchase: &Purchase, error: &StoreError) -> Option<Judgement> {
+    let code = ReasonCode::StateUnreadable;
+    match purchase.event {
+        Event::Created { .. } => Some(Judgement::Error { code, detail: error.to_string() }),
+        Event::Failed => None,
+    }
+}
+
+fn verdict(purchase: Purchase, judgement: Judgement, at: Timestamp) -> Verdict {
+    let (result, code, detail) = match judgement {
+        Judgement::Pass => (CheckResult::Pass, None, None),
+        Judgement::Fail { code, detail } => (CheckResult::Fail, Some(code), Some(detail)),
+        Judgement::Error { code, detail } => (CheckResult::Error, Some(code), Some(detail)),
+    };
+    Verdict {
+        order_id: purchase.order_id,
+        check: Check::FraudCheck,
+        attempt: purchase.attempt,
+        result,
+        code,
+        detail,
+        started_at: at,
+        finished_at: at,
+    }
+}

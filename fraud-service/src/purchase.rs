@@ -1,0 +1,47 @@
+//! What this check has to know of an order: the value that goes by customer.
+
+use domain::{Currency, Order, OrderId, OrderState};
+use serde::{Deserialize, Serialize};
+
+/// An order, as far as the limit is concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Purchase {
+    pub(crate) order_id: OrderId,
+    pub(crate) attempt: u32,
+    pub(crate) currency: Currency,
+    /// Milliseconds since the Unix epoch. An order from before it counts as one from its first moment.
+    pub(crate) created_at: u64,
+    pub(crate) event: Event,
+}
+
+/// What has happened to the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Event {
+    /// It waits for its verdict.
+    Created {
+        /// In minor units, any `i64`; none if it cannot be counted.
+        total: Option<i64>,
+    },
+    /// It does not count any more.
+    Failed,
+}
+
+impl Purchase {
+    /// Nothing of a VALIDATED order: it goes on counting as it did.
+    pub(crate) fn of(order: &Order) -> Option<Self> {
+        let event = match order.state {
+            OrderState::Created => Event::Created { total: order.total() },
+            OrderState::Failed => Event::Failed,
+            OrderState::Validated => return None,
+        };
+        Some(Self {
+            order_id: order.id.clone(),
+            attempt: order.attempt,
+            currency: order.currency,
+            created_at: order.created_at.as_millisecond().try_into().unwrap_or(0),
+            event,
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! The limit.
+
+use domain::{Currency, ReasonCode, format_amount};
+
+use crate::policy::FraudPolicy;
+use crate::row::Standing;
+
+/// Where an order of `total` stands when `exposure` is what its customer ordered for before, within the
+/// hour and in the same currency, both in minor units.
+///
+/// Whether an order's lines make sense is not asked here, only whether its total can be added to others.
+pub(crate) fn judge(
+    policy: &FraudPolicy,
+    exposure: i128,
+    currency: Currency,
+    total: Option<i64>,
+) -> Standing {
+    let Some(value) = total else {
+        return invalid("the order's total is too large to be counted".into());
+    };
+    if value < 0 {
+        return invalid(format!("the order's total is {} {currency}", format_amount(value, currency)));
+    }
+    let spent = exposure.saturating_add(value.into());
+    if spent < policy.minor_limit(currency) {
+        return Standing::Counted { value };
+    }
+    let (spent, limit) = (shown(spent, currency), policy.limit(currency));
+    let detail = format!("{spent} {currency} within an hour; the limit is {limit} {currency}");
+    Standing::Refused { code: ReasonCode::LimitExceeded, detail }
+}
+
+fn invalid(detail: String) -> Standing {
+    Standing::Refused { code: ReasonCode::InvalidOrder, detail }
+}
+
+fn shown(amount: i128, currency: Currency) -> String {
+    match i64::try_from(amount) {
+        Ok(amount) => format_amount(amount, currency),
+        Err(_) => format!("more than {}", format_amount(i64::MAX, currency)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EUR: Currency = Currency::EUR;
+    const JPY: Currency = Currency::JPY;
+    const MAX: i64 = i64::MAX;
+
+    type Expected = Result<i64, (ReasonCode, &'static str)>;
+
+    #[track_caller]
+    fn check(policy: &str, cases: &[(i128, Currency, Option<i64>, Expected)]) {
+        let policy = policy.parse().unwrap();
+        for (exposure, currency, total, expected) in cases {
+            let expected = match *expected {
+                Ok(value) => Standing::Counted { value },
+                Err((code, detail)) => Standing::Refused { code, detail: detail.into() },
+            };
+            let standing = judge(&policy, *exposure, *currency, *total);
+            assert_eq!(standing, expected, "{exposure} and {total:?} {currency}");
+        }
+    }
+
+    fn exceeded(detail: &'static str) -> Expected {
+        Err((ReasonCode::LimitExceeded, detail))
+    }
+
+    fn invalid(detail: &'static str) -> Expected {
+        Err((ReasonCode::InvalidOrder, detail))
+    }
+
+    #[test]
+    fn an_order_passes_below_the_limit() {
+        check(
+            "2000,JPY=300000",
+            &[
+                (0, EUR, Some(0), Ok(0)),
+                (0, EUR, Some(199_999), Ok(199_999)),
+                (0, EUR, Some(200_000), exceeded("2000.00 EUR within an hour; the limit is 2000 EUR")),
+                (150_000, EUR, Some(49_999), Ok(49_999)),
+                (150_000, EUR, Some(50_000), exceeded("2000.00 EUR within an hour; the limit is 2000 EUR")),
+                (150_000, EUR, Some(60_050), exceeded("2100.50 EUR within an hour; the limit is 2000 EUR")),
+                (0, JPY, Some(299_999), Ok(299_999)),
+                (1, JPY, Some(299_999), exceeded("300000 JPY within an hour; the limit is 300000 JPY")),
+            ],
+        );
+        check("0", &[(0, EUR, Some(0), exceeded("0.00 EUR within an hour; the limit is 0 EUR"))]);
+    }
+
+    #[test]
+    fn amounts_may_be_as_large_as_they_like() {
+        let too_much = "more than 92233720368547758.07 EUR within an hour; the limit is 2000 EUR";
+        check(
+            "2000",
+            &[
+                (1, EUR, Some(MAX), exceeded(too_much)),
+                (i128::MAX, EUR, Some(MAX), exceeded(too_much)),
+                (0, EUR, None, invalid("the order's total is too large to be counted")),
+            ],
+        );
+        check("18446744073709551615", &[(MAX.into(), EUR, Some(MAX), Ok(MAX))]);
+    }
+
+    #[test]
+    fn a_negative_total_is_not_added() {
+        check(
+            "2000",
+            &[
+                (0, EUR, Some(-1), invalid("the order's total is -0.01 EUR")),
+                (500_000, EUR, Some(-1), invalid("the order's total is -0.01 EUR")),
+                (0, EUR, Some(i64::MIN), invalid("the order's total is -92233720368547758.08 EUR")),
+            ],
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_is_judged(limit: u64, exposure: i128, total: Option<i64>) {
+            let standing = judge(&FraudPolicy::new(limit), exposure, EUR, total);
+            if let Standing::Counted { value } = standing {
+                prop_assert!(value >= 0 && Some(value) == total);
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! From `orders`, by customer, to `order-validations`.
+
+use service::topics;
+use streams::{Store, Topology};
+
+use crate::exposure::Exposure;
+use crate::fraud_check::FraudCheck;
+use crate::keys::RowKey;
+use crate::policy::FraudPolicy;
+use crate::purchase::Purchase;
+use crate::row::Row;
+
+/// Which orders exceed what a customer may spend in an hour.
+pub fn topology(policy: FraudPolicy) -> Topology {
+    with_stores(policy).0
+}
+
+/// The topology, and its stores for the tests to look into.
+fn with_stores(policy: FraudPolicy) -> (Topology, Stores) {
+    let mut builder = Topology::builder("fraud-service");
+    let rows = builder.store("rows");
+    let exposure = Exposure::new(&mut builder);
+
+    builder
+        .source(&topics::ORDERS)
+        .flat_map(|_, order| Purchase::of(&order).map(|purchase| (order.customer_id, purchase)))
+        .repartition("orders-by-customer")
+        .process(FraudCheck { policy, rows, exposure })
+        .sink(&topics::ORDER_VALIDATIONS);
+
+    (builder.build(), (rows, exposure))
+}
+
+type Stores = (Store<RowKey, Row>, Exposure);
+
+#[cfg(test)]
+mod tests;

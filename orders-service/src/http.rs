@@ -1,0 +1,38 @@
+//! The HTTP side: routes, and what each of them takes and answers.
+
+mod create;
+mod created;
+mod idempotency_key;
+mod order_answer;
+mod preferences;
+mod read;
+#[cfg(test)]
+mod tests;
+mod version_tag;
+mod waiting;
+
+use std::sync::Arc;
+
+use actix_web::web::{self, Data, ServiceConfig};
+
+use crate::orders::Orders;
+
+/// All routes of the service, to these orders.
+pub(crate) fn routes(orders: Arc<dyn Orders>) -> impl Fn(&mut ServiceConfig) + Send + Sync + 'static {
+    let orders = Data::from(orders);
+    move |config| {
+        config
+            .app_data(orders.clone())
+            .service(web::resource("/v1/orders").route(web::post().to(create::create)))
+            .service(
+                web::resource("/v1/orders/{id}")
+                    .route(web::get().to(read::order))
+                    .route(web::head().to(read::order)),
+            )
+            .service(
+                web::resource("/v1/orders/{id}/validated")
+                    .route(web::get().to(read::validated))
+                    .route(web::head().to(read::validated)),
+            );
+    }
+}

@@ -1,0 +1,8 @@
+//! The HTTP side seen from outside, over orders that are carried out at once.
+
+mod creating;
+mod fake_orders;
+mod reading;
+mod test_app;
+
+pub(super) use fake_orders::{content, created, decided};

@@ -1,0 +1,111 @@
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use super::test_app::TestApp;
+
+/// An order of [`super::content`].
+const ORDER: &str = r#"{"id":"o-1","customerId":"c-1","currency":"EUR","lines":[]}"#;
+const WITHOUT_ID: &str = r#"{"customerId":"c-1","currency":"EUR","lines":[]}"#;
+const OTHER: &str = r#"{"id":"o-1","customerId":"c-2","currency":"EUR","lines":[]}"#;
+
+#[tokio::test]
+async fn a_new_order_is_created_once() {
+    let app = TestApp::start();
+    let first = app.post(ORDER, &[]).await;
+    assert_eq!(
+        (first.status, first.header("location"), first.header("etag")),
+        (201, "/v1/orders/o-1", r#""1.1""#)
+    );
+    assert_eq!((&first.body["state"], &first.body["version"]), (&json!("CREATED"), &json!(1)));
+    assert_eq!(first.body.get("origin"), None);
+    let again = app.post(ORDER, &[]).await;
+    assert_eq!((again.status, again.body), (200, first.body));
+    let other = app.post(OTHER, &[]).await;
+    assert_eq!((other.status, other.header("content-type")), (409, "application/problem+json"));
+}
+
+#[tokio::test]
+async fn what_is_not_an_order_is_refused_and_written_nowhere() {
+    let app = TestApp::start();
+    let long = format!("{ORDER}{}", " ".repeat(service::MAX_BODY_SIZE));
+    for (body, expected) in [("{", 400), ("", 400), ("[]", 422), ("{}", 422), (long.as_str(), 413)] {
+        let answer = app.post(body, &[]).await;
+        assert_eq!((answer.status, answer.header("content-type")), (expected, "application/problem+json"));
+    }
+    let errors =
+        app.post(r#"{"id":"a b","customerId":"c","currency":"EUR","lines":[],"x":1}"#, &[]).await.body;
+    let pointers: Vec<_> =
+        errors["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(pointers, [&json!("/x"), &json!("/id")]);
+    let twice = [("idempotency-key", "a b")];
+    assert_eq!(app.post(WITHOUT_ID, &twice).await.body["errors"][0]["header"], "Idempotency-Key");
+    assert_eq!(app.orders.requests(), 0);
+}
+
+#[tokio::test]
+async fn an_order_without_an_id_gets_one() {
+    let app = TestApp::start();
+    let (first, second) = (app.post(WITHOUT_ID, &[]).await, app.post(WITHOUT_ID, &[]).await);
+    assert_eq!((first.status, second.status), (201, 201));
+    assert_ne!(first.body["id"], second.body["id"]);
+    let key = [("idempotency-key", "k-1")];
+    let (first, again) = (app.post(WITHOUT_ID, &key).await, app.post(WITHOUT_ID, &key).await);
+    assert_eq!((first.status, again.status), (201, 200));
+    assert_eq!(first.body["id"], again.body["id"]);
+    // With an id the key changes nothing.
+    assert_eq!(app.post(ORDER, &key).await.body["id"], "o-1");
+}
+
+#[tokio::test]
+async fn a_client_may_go_on_before_the_order_is_there() {
+    let app = TestApp::start();
+    app.orders.carrying_out.store(false, Ordering::Relaxed);
+    let answer = app.post(ORDER, &[("prefer", "respond-async")]).await;
+    assert_eq!((answer.status, answer.header("location")), (202, "/v1/orders/o-1"));
+    assert_eq!(answer.header("preference-applied"), "respond-async");
+    assert_eq!(answer.body, json!({"id": "o-1"}));
+}
+
+#[tokio::test]
+async fn a_client_may_wait_for_the_decision() {
+    let app = TestApp::start();
+    let decide = async {
+        app.orders.watched_by(1).await;
+        app.orders.decide(&"o-1".parse().unwrap());
+    };
+    let (answer, ()) = tokio::join!(app.post(ORDER, &[("prefer", "wait=60")]), decide);
+    assert_eq!((answer.status, answer.header("preference-applied")), (201, "wait=60"));
+    assert_eq!((&answer.body["state"], answer.header("etag")), (&json!("VALIDATED"), r#""1.2""#));
+    let replay = app.post(ORDER, &[("prefer", "wait=60")]).await;
+    assert_eq!((replay.status, &replay.body["state"]), (200, &json!("VALIDATED")));
+}
+
+#[tokio::test]
+async fn when_time_runs_out_the_order_is_shown_as_it_is() {
+    let app = TestApp::start();
+    let answer = app.post(ORDER, &[("prefer", "wait=0")]).await;
+    assert_eq!((answer.status, &answer.body["state"]), (201, &json!("CREATED")));
+    app.shutdown.request();
+    let answer = app.post(WITHOUT_ID, &[("prefer", "wait=60")]).await;
+    assert_eq!((answer.status, &answer.body["state"]), (201, &json!("CREATED")));
+}
+
+#[tokio::test]
+async fn what_cannot_be_answered_here_is_not_accepted_here() {
+    let app = TestApp::start();
+    app.orders.serving.store(false, Ordering::Relaxed);
+    let answer = app.post(ORDER, &[]).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
+    assert_eq!(app.orders.requests(), 0);
+}
+
+#[tokio::test]
+async fn an_order_whose_partition_moves_meanwhile_is_found_by_the_next_try() {
+    let app = TestApp::start();
+    app.orders.carrying_out.store(false, Ordering::Relaxed);
+    let answer = app.post(ORDER, &[]).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
+    app.orders.carrying_out.store(true, Ordering::Relaxed);
+    assert_eq!(app.post(ORDER, &[]).await.status, 200);
+}

@@ -1,0 +1,52 @@
+//! Waiting for an order to become what is waited for.
+
+use std::time::Duration;
+
+use domain::{Order, OrderId};
+use service::{Interrupted, Problem, Shutdown};
+
+use crate::orders::Orders;
+
+/// An order as it was when the wait ended, and how that was.
+pub(super) struct Waited {
+    pub(super) order: Option<Order>,
+    /// None when what was waited for is there.
+    pub(super) interrupted: Option<Interrupted>,
+}
+
+/// Waits until `enough` holds for the order `id`, or its absence: for `patience` at most, and not beyond the
+/// shutdown. Costs no thread, and ends when it is dropped.
+pub(super) async fn wait_for(
+    orders: &dyn Orders,
+    id: &OrderId,
+    patience: Duration,
+    shutdown: &Shutdown,
+    enough: impl Fn(Option<&Order>) -> bool,
+) -> Result<Waited, Problem> {
+    match shutdown.wait(patience, until(orders, id, &enough)).await {
+        Ok(order) => Ok(Waited { order: order?, interrupted: None }),
+        Err(interrupted) => {
+            let order = orders.get(id)?;
+            // It may have come at the last moment.
+            let interrupted = Some(interrupted).filter(|_| !enough(order.as_ref()));
+            Ok(Waited { order, interrupted })
+        }
+    }
+}
+
+async fn until(
+    orders: &dyn Orders,
+    id: &OrderId,
+    enough: &impl Fn(Option<&Order>) -> bool,
+) -> Result<Option<Order>, Problem> {
+    loop {
+        // Before the read, so that no change falls between the two; anew each time, because a watch ends when
+        // the order's partition moves.
+        let changed = orders.watch(id);
+        let order = orders.get(id)?;
+        if enough(order.as_ref()) {
+            return Ok(order);
+        }
+        changed.await;
+    }
+}

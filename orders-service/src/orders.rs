@@ -1,0 +1,24 @@
+//! Orders as the HTTP side sees them, whatever stands behind.
+
+use domain::{NewOrder, Order, OrderId, Origin};
+use futures::future::BoxFuture;
+use service::Problem;
+
+/// The view of this instance, and the way of a command into it.
+pub(crate) trait Orders: Send + Sync + 'static {
+    /// Whether this instance can answer for the order.
+    fn serves(&self, id: &OrderId) -> Result<(), Problem>;
+
+    /// The order as it is committed, if it is there.
+    fn get(&self, id: &OrderId) -> Result<Option<Order>, Problem>;
+
+    /// Begins to watch an order; the result is ready when it has changed since this call, or when it is no
+    /// longer this instance's.
+    fn watch(&self, id: &OrderId) -> BoxFuture<'static, ()>;
+
+    /// Asks for the order to be created. Kafka has the request, at the place that is given.
+    fn request(&self, order: NewOrder) -> BoxFuture<'_, Result<Origin, Problem>>;
+
+    /// Waits until what a request did is committed.
+    fn carried_out(&self, request: Origin) -> BoxFuture<'_, Result<(), Problem>>;
+}

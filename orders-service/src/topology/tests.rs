@@ -1,0 +1,6 @@
+//! The topology in the test driver.
+
+mod dead_letters;
+mod fold;
+mod life;
+mod scene;

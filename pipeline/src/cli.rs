@@ -1,0 +1,42 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::simulate::SimulateArgs;
+use crate::up::UpArgs;
+
+/// An order validation pipeline on Apache Kafka
+#[derive(Debug, Parser)]
+#[command(version, infer_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Up(UpArgs),
+    Simulate(SimulateArgs),
+}
+
+impl Cli {
+    /// Reads a command line, the program's name first.
+    pub(crate) fn parse(
+        command_line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(command_line)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        if let (Command::Up(args), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
+            let source = matches.value_source("bootstrap_servers");
+            args.own_kafka = source == Some(ValueSource::DefaultValue);
+        }
+        Ok(cli)
+    }
+}
+
+#[cfg(test)]
+mod tests;

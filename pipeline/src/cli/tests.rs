@@ -1,0 +1,120 @@
+use std::path::Path;
+
+use super::*;
+
+fn parse(arguments: &str) -> Result<Command, String> {
+    let command_line = ["pipeline"].into_iter().chain(arguments.split_whitespace());
+    Cli::parse(command_line).map(|cli| cli.command).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn up(arguments: &str) -> UpArgs {
+    match parse(&format!("up {arguments}")) {
+        Ok(Command::Up(args)) => args,
+        other => panic!("{arguments}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn simulate(arguments: &str) -> SimulateArgs {
+    match parse(&format!("simulate {arguments}")) {
+        Ok(Command::Simulate(args)) => args,
+        other => panic!("{arguments}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+/// Whether a broker is started, and on which port if one was asked for.
+#[test]
+fn a_kafka_of_our_own_is_started_where_no_other_is_named() {
+    for (arguments, expected) in [
+        ("", Some(None)),
+        ("--kafka-port 9093", Some(Some(9093))),
+        ("--bootstrap-servers localhost:9092", None),
+        // Also when it is what the services would have taken by themselves.
+        ("--bootstrap-servers 127.0.0.1:9092", None),
+        ("--bootstrap-servers a:1,b:2", None),
+    ] {
+        let args = up(arguments);
+        assert_eq!(args.local_kafka().map(|config| config.port), expected, "{arguments}");
+    }
+}
+
+#[test]
+fn everything_is_kept_below_one_directory() {
+    for (arguments, state, kafka) in
+        [("", "./data", "./data/kafka"), ("--data-dir /var/lib/p", "/var/lib/p", "/var/lib/p/kafka")]
+    {
+        let args = up(arguments);
+        assert_eq!(args.data_dir(), Path::new(state));
+        assert_eq!(args.local_kafka().unwrap().data_dir.as_deref(), Some(Path::new(kafka)));
+    }
+}
+
+#[test]
+fn what_is_not_given_has_a_default() {
+    let args = up("");
+    assert_eq!(args.service.http, "127.0.0.1:8080");
+    assert_eq!((args.service.partitions, args.service.replication_factor, args.service.threads), (4, 1, 1));
+    assert!(!args.no_seed);
+
+    let args = simulate("");
+    assert_eq!(args.url.as_str(), "http://127.0.0.1:8080/");
+    assert_eq!((args.orders, args.rate, args.seed), (100, None, None));
+    assert_eq!(args.customers().len(), crate::seed::CUSTOMERS.len());
+    assert_eq!(args.products().len(), crate::seed::PRODUCTS.len());
+}
+
+#[test]
+fn a_rate_of_zero_is_no_rate() {
+    for (arguments, expected) in
+        [("--rate 0", None), ("--rate 2.5", Some(2.5)), ("--rate 1000", Some(1000.0))]
+    {
+        assert_eq!(simulate(arguments).rate(), expected, "{arguments}");
+    }
+}
+
+#[test]
+fn a_part_of_what_is_seeded_can_be_chosen() {
+    let args = simulate("--customers c-3,c-1 --products p-2");
+    assert_eq!(args.customers().iter().map(|customer| customer.id).collect::<Vec<_>>(), ["c-3", "c-1"]);
+    assert_eq!(args.products().iter().map(|product| product.id).collect::<Vec<_>>(), ["p-2"]);
+}
+
+/// Each command line is refused, with this in the message.
+#[track_caller]
+fn check_refused(cases: &[(&str, &str)]) {
+    for (arguments, expected) in cases {
+        let error = parse(arguments).expect_err(arguments);
+        assert!(error.contains(expected), "{arguments}: {error}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    check_refused(&[
+        ("", "Usage"),
+        ("down", "unrecognized subcommand"),
+        ("up --kafka-port 9093 --bootstrap-servers a:1", "cannot be used with"),
+        ("up --kafka-port 0", "--kafka-port"),
+        ("up --partitions 0", "--partitions"),
+        ("up --http 8080", "is not of the form host:port"),
+        ("up --fraud-limits EUR", "a limit must be a whole number"),
+        ("up --smtp-url nonsense", "--smtp-url"),
+        ("up --mail-from nobody", "--mail-from"),
+        ("simulate --rate=-1", "must be a number of orders a second"),
+        ("simulate --rate NaN", "must be a number of orders a second"),
+        ("simulate --orders x", "--orders"),
+        ("simulate --concurrency 0", "--concurrency"),
+        ("simulate --timeout 0", "--timeout"),
+        ("simulate --customers c-99", "c-1"),
+        ("simulate --products ,", "p-1"),
+        ("simulate --url ftp://localhost", "must begin with http://"),
+        ("simulate --url localhost:8080", "must begin with http://"),
+        ("simulate --url nonsense", "--url"),
+    ]);
+}

@@ -1,0 +1,80 @@
+//! `pipeline up`: Kafka, the six services and the seeds, in one process.
+//!
+//! What is started first ends last: the listener and the state directory, which cost nothing to have and
+//! tell at once that another process has them; the broker; the services. A stop goes the same way back, so
+//! that the services still have a broker with which to finish their transactions.
+
+mod args;
+mod broker;
+mod lobby;
+mod services;
+mod welcome;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::Context;
+use futures::FutureExt;
+use service::{Environment, bind, init_logging, serve, stop_signal};
+use streams::StateDirectory;
+
+pub(crate) use args::UpArgs;
+use broker::Broker;
+use lobby::Lobby;
+use welcome::welcome;
+
+/// Runs until SIGTERM or ctrl-c, or until something cannot run.
+pub(crate) async fn up(mut args: UpArgs) -> anyhow::Result<()> {
+    init_logging(&args.service);
+    let stop = stop_signal().context("could not listen for signals")?.shared();
+    let (listener, address) = bind(&args.service.http)?;
+    let state = Arc::new(StateDirectory::open(&args.data_dir(), args.service.instance_id.as_deref())?);
+
+    let Some(config) = args.local_kafka() else {
+        return run_services(&args, listener, address, state, stop).await;
+    };
+    let Some(broker) = start_broker(&listener, config, stop.clone()).await? else { return Ok(()) };
+    args.service.bootstrap_servers = broker.bootstrap_servers().to_owned();
+    let outcome = run_services(&args, listener, address, state, stop).await;
+    broker.stop().await;
+    outcome
+}
+
+/// The broker, or none if the stop comes first.
+async fn start_broker(
+    listener: &TcpListener,
+    config: local_kafka::Config,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<Option<Broker>> {
+    let lobby = Lobby::open(listener)?;
+    let broker = tokio::select! {
+        broker = Broker::start(config) => broker.map(Some),
+        () = stop => Ok(None),
+    };
+    lobby.close().await;
+    broker
+}
+
+async fn run_services(
+    args: &UpArgs,
+    listener: TcpListener,
+    address: SocketAddr,
+    state: Arc<StateDirectory>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let environment = Environment::new(&args.service, Arc::new(args.service.kafka()), state, address);
+    let services = services::start(&environment, args)?;
+    let mut welcomed = Ok(());
+    let until_stop = async {
+        tokio::pin!(stop);
+        tokio::select! {
+            () = &mut stop => return,
+            result = welcome(address, !args.no_seed) => welcomed = result,
+        }
+        if welcomed.is_ok() {
+            stop.await;
+        }
+    };
+    let served = serve(listener, services, until_stop).await;
+    welcomed.and(Ok(served?))
+}
