@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use streams::kafka::Kafka;
 use streams::{
-    ClientSupplier, CommandWriter, ConsumerRecord, Key, OnDelivery, ProducerRecord, Topic, TopicPartition, Value,
-    decode_key, decode_value, partition_of,
+    ClientSupplier, CommandWriter, ConsumerRecord, Key, OnDelivery, ProducerRecord, Topic, TopicPartition, TopicSpec,
+    Value, decode_key, decode_value, partition_of,
 };
 
 use crate::PATIENCE;
@@ -63,6 +63,12 @@ impl TopicLog {
             assert!(Instant::now() < deadline, "{topic}: {} records and no more", records.len());
             records.extend(reader.poll(Duration::from_millis(100)).expect("the topic can be read"));
         }
+    }
+
+    /// Creates a topic past the services.
+    pub fn create(&self, topic: &TopicSpec, partitions: i32) {
+        let mut admin = self.kafka.admin().expect("an admin client");
+        admin.create(topic, partitions, 1).expect("the topic is created");
     }
 
     /// Writes a record past the services.

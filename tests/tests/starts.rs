@@ -5,6 +5,8 @@ use std::process::Command;
 use local_kafka::{Config, LocalKafka};
 use pipeline_tests::{Deployment, Process, Service, order};
 use serde_json::json;
+use service::topics::ORDERS;
+use streams::{Cleanup, TopicSpec};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pipeline_goes_on_with_kept_state_and_with_none() {
@@ -71,24 +73,26 @@ async fn a_process_without_kafka_says_so_and_waits() {
     pipeline.stop(Service::Orders, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn topics_that_do_not_fit_are_refused_with_both_values() {
-    let mut pipeline = Deployment::new("misfit");
-    pipeline.start(Service::Orders, 0).await;
-    pipeline.stop(Service::Orders, 0);
-    let mut pipeline = pipeline.with(Service::Orders, &["--partitions", "3"]);
-    pipeline.launch(Service::Orders, 0);
-    let process = pipeline.process(Service::Orders, 0);
-    let status = process.await_end();
-    assert!(!status.success());
-    let said = process.said();
-    assert!(said.contains("partitions") && said.contains('3') && said.contains('4'), "{said}");
+#[test]
+fn topics_that_do_not_fit_are_refused_with_both_values() {
+    let three = (ORDERS.spec(), 3, ["partitions", "3", "4"]);
+    let deleted = (TopicSpec { cleanup: Cleanup::Delete, ..ORDERS.spec() }, 4, ["cleanup.policy", "delete", "compact"]);
+    for (number, (topic, partitions, named)) in [three, deleted].into_iter().enumerate() {
+        let mut pipeline = Deployment::new(&format!("misfit-{number}"));
+        pipeline.log().create(&topic, partitions);
+        pipeline.launch(Service::Orders, 0);
+        let process = pipeline.process(Service::Orders, 0);
+        assert!(!process.await_end().success());
+        let said = process.said();
+        let refusal = said.lines().rfind(|line| line.contains("topic orders has")).unwrap_or_else(|| panic!("{said}"));
+        assert!(named.iter().all(|value| refusal.contains(value)), "{refusal}");
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_process_on_one_directory_is_refused() {
+#[test]
+fn a_second_process_on_one_directory_is_refused() {
     let mut pipeline = Deployment::new("second");
-    pipeline.start(Service::Details, 0).await;
+    pipeline.launch(Service::Details, 0);
     let mut command = Command::new(pipeline_tests::binary("details-service"));
     command.args(["--http", "127.0.0.1:0", "--data-dir"]).arg(pipeline.state_directory(Service::Details, 0));
     let mut second = Process::start("second", &mut command, &pipeline.directory().join("second.log"));
@@ -114,7 +118,7 @@ fn unknown_flags_and_unreadable_values_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_told_what_is_wrong_with_its_request() {
     let mut pipeline = Deployment::new("wrong");
-    pipeline.start(Service::Orders, 0).await;
+    pipeline.launch(Service::Orders, 0);
     let wrong = json!({"id": "🦀", "customerId": "c-1", "currency": "EUR", "state": "VALIDATED",
                        "lines": [{"productId": "p-1", "quantity": 1.5, "unitPrice": "1.005"}]});
     let answer = pipeline.orders().post("/v1/orders", &wrong).await.expect_status(422);
