@@ -57,6 +57,7 @@ pub struct Deployment {
     directory: tempfile::TempDir,
     bootstrap_servers: String,
     arguments: BTreeMap<Service, Vec<String>>,
+    addresses: BTreeMap<Service, String>,
     running: BTreeMap<(Service, usize), Instance>,
 }
 
@@ -78,6 +79,7 @@ impl Deployment {
             directory: tempfile::tempdir().expect("a temporary directory"),
             bootstrap_servers: bootstrap_servers.to_string(),
             arguments: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             running: BTreeMap::new(),
         }
     }
@@ -87,6 +89,15 @@ impl Deployment {
     pub fn with(mut self, service: Service, arguments: &[&str]) -> Self {
         self.arguments.insert(service, arguments.iter().map(ToString::to_string).collect());
         self
+    }
+
+    /// Starts a service again where its first instance answers or has answered, so that clients find it.
+    pub fn relaunch(&mut self, service: Service) {
+        let address = self.client(service).url().trim_start_matches("http://").to_string();
+        self.addresses.insert(service, address);
+        self.running.remove(&(service, 0));
+        self.launch(service, 0);
+        self.addresses.remove(&service);
     }
 
     /// The same services with the same directories, on another broker.
@@ -119,7 +130,7 @@ impl Deployment {
         command
             .args(["--bootstrap-servers", &self.bootstrap_servers])
             .args(["--topic-prefix", &self.prefix])
-            .args(["--http", "127.0.0.1:0"])
+            .args(["--http", self.addresses.get(&service).map_or("127.0.0.1:0", String::as_str)])
             .arg("--data-dir")
             .arg(self.state_directory(service, instance))
             .args(self.arguments.get(&service).into_iter().flatten());
@@ -148,7 +159,7 @@ impl Deployment {
 
     /// Kills an instance.
     pub fn kill(&mut self, service: Service, instance: usize) {
-        self.running.remove(&(service, instance)).expect("the instance was started").process.kill();
+        self.process(service, instance).kill();
     }
 
     /// Speaks with the first instance of a service.

@@ -31,17 +31,14 @@ async fn kill_9_of_each_service_in_the_middle_of_a_stream() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_of_the_orders_service_in_the_middle_of_a_stream() {
-    let mut pipeline = Deployment::new("kill-orders").with(Service::Orders, &[]);
+    let mut pipeline = Deployment::new("kill-orders");
     pipeline.start_all().await;
     pipeline.stock("p-1", 10_000).await;
     pipeline.stock("p-2", 10_000).await;
-    let address = pipeline.orders().url().trim_start_matches("http://").to_string();
     let mut stream = Stream::of(pipeline.orders());
     stream.reach(ORDERS / 3).await;
     pipeline.kill(Service::Orders, 0);
-    // Clients go on asking at the same address.
-    let mut pipeline = pipeline.with(Service::Orders, &["--http", &address]);
-    pipeline.launch(Service::Orders, 0);
+    pipeline.relaunch(Service::Orders);
     let ids = stream.finish(pipeline.orders()).await;
     check_stream(&pipeline, &ids);
 }
