@@ -15,7 +15,7 @@ pub struct ServiceArgs {
     /// Where HTTP answers, as host:port; port 0 lets the operating system choose
     #[arg(long, env, default_value = "127.0.0.1:8080", value_parser = host_and_port)]
     pub http: String,
-    /// The directory for stores and the instance's name, one per process [default: ./data/<service>]
+    /// The directory for stores and the instance's name, one per process [default: one of the service's name in ./data]
     #[arg(long, env, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
     /// How many partitions each topic has

@@ -17,6 +17,7 @@ mod body;
 mod collector;
 mod environment;
 mod errors;
+mod explain;
 mod fatal;
 mod http_metrics;
 mod id_in_path;

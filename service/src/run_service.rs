@@ -8,6 +8,7 @@ use streams::StateDirectory;
 
 use crate::args::ServiceArgs;
 use crate::environment::Environment;
+use crate::explain::explain;
 use crate::listener::bind;
 use crate::logging;
 use crate::running_service::RunningService;
@@ -28,7 +29,7 @@ where
     match run(name, args, |environment| start(environment).map_err(Into::into)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{name}: {error:#}");
+            eprintln!("{name}: {}", explain(&error));
             ExitCode::FAILURE
         }
     }

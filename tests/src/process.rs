@@ -22,7 +22,7 @@ impl Process {
     /// Starts `command`. Its output, both streams, is written to `log`.
     pub fn start(name: &str, command: &mut Command, log: &Path) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

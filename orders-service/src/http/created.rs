@@ -34,7 +34,7 @@ mod tests {
     fn an_order_tells_whose_it_is() {
         let origin = Origin { partition: 1, offset: 7 };
         let by = |offset, order: Order| Order { origin: Origin { offset, ..origin }, ..order };
-        let other = NewOrder { lines: Vec::new(), ..content("o-1") };
+        let other = NewOrder { customer_id: "c-2".parse().unwrap(), ..content("o-1") };
         for (view, asked, expected) in [
             (None, content("o-1"), Created::Nothing),
             (Some(by(7, order("o-1"))), content("o-1"), Created::ByThis),

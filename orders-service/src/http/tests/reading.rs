@@ -83,13 +83,13 @@ async fn a_change_of_another_order_ends_no_wait() {
 
 #[tokio::test]
 async fn a_shutdown_ends_the_waits() {
-    let app = TestApp::start();
-    app.orders.put(created("o-1"));
     for (path, headers, expected) in [
         ("/v1/orders/none?timeout=60000", ANY, 503),
         ("/v1/orders/o-1/validated?timeout=60000", ANY, 503),
         ("/v1/orders/o-1?timeout=60000", VERSION_1, 304),
     ] {
+        let app = TestApp::start();
+        app.orders.put(created("o-1"));
         let answer = version_after(&app, path, headers, || app.shutdown.request()).await;
         assert_eq!(answer.0, expected, "{path}");
     }
