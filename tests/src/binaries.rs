@@ -12,7 +12,9 @@ pub fn binary(name: &str) -> PathBuf {
 
 /// Cargo builds the programs of other packages only when it is asked to.
 fn build() -> PathBuf {
-    let status = Command::new(env!("CARGO"))
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .args(["build", "--workspace", "--bins", "--quiet", "--locked"])
         .status()
         .expect("cargo runs");
