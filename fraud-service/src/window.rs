@@ -19,7 +19,7 @@ impl Window {
     /// From after the moment an hour before `last` up to and with `last`.
     pub(crate) fn ending_with(last: u64) -> Self {
         let end = last.saturating_add(1);
-        let start = end.saturating_sub(HOUR - 1);
+        let start = end.saturating_sub(HOUR);
         let minutes = start.div_ceil(MINUTE).saturating_mul(MINUTE)..end / MINUTE * MINUTE;
         let edges = [start..minutes.start, minutes.end..end];
         Self { minutes, edges }

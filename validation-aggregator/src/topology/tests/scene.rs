@@ -11,6 +11,9 @@ use crate::case_store::CaseStore;
 use crate::samples::{created, verdict};
 use crate::topology::build;
 
+/// Order, decision, and the reasons.
+type Expected<'a> = (&'a str, Decision, &'a [(Check, ReasonCode)]);
+
 pub(super) struct Scene {
     pub(super) driver: TestDriver,
     pub(super) store: CaseStore,
@@ -63,9 +66,9 @@ impl Scene {
             .collect()
     }
 
-    /// The outcomes since the last look: order, decision, and the reasons.
+    /// The outcomes since the last look.
     #[track_caller]
-    pub(super) fn check(&mut self, expected: &[(&str, Decision, &[(Check, ReasonCode)])]) {
+    pub(super) fn check(&mut self, expected: &[Expected<'_>]) {
         let outcomes = self.outcomes();
         let found: Vec<_> = outcomes
             .iter()
