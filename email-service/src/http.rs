@@ -18,9 +18,9 @@ pub(crate) struct Customers {
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig, customers: Data<Customers>) {
-    config
-        .app_data(customers)
-        .service(web::resource("/v1/customers/{customerId}").route(web::get().to(get)).route(web::put().to(put)));
+    config.app_data(customers).service(
+        web::resource("/v1/customers/{customerId}").route(web::get().to(get)).route(web::put().to(put)),
+    );
 }
 
 /// How long a customer may take to be read back. What takes longer is answered with 503, and may be sent again.
@@ -44,7 +44,9 @@ async fn put(
     match shutdown.wait(PATIENCE, customers.write(&customer)).await {
         Ok(written) => written?,
         Err(Interrupted::TimedOut | Interrupted::Stopping) => {
-            return Err(Problem::unavailable("the customer was not read back in time; they may be sent again"));
+            return Err(Problem::unavailable(
+                "the customer was not read back in time; they may be sent again",
+            ));
         }
     }
     Ok(HttpResponse::Ok().json(CustomerForm::from(customer)))

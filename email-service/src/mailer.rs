@@ -53,12 +53,12 @@ pub struct MailerConfig {
     /// When and how often a mail is tried again; without a last time.
     pub backoff: ExponentialBuilder,
     /// How long a mail that is under way may hold up a rebalance or a stop. What takes longer is sent once
-    /// more. Shorter than the group's `max.poll.interval.ms`.
+    /// more. Shorter than the group's `max.poll.interval.ms`, and than a process takes to stop.
     pub patience: Duration,
 }
 
 impl MailerConfig {
-    /// What suits most: 8 mails at once; tried again after 0.5 s, then rarer, up to every 1 to 2 minutes.
+    /// What suits most: 8 mails at once; tried again after 0.5 s, then rarer, at last every 10 to 20 s.
     pub fn new(from: Mailbox) -> Self {
         Self {
             from,
@@ -67,10 +67,10 @@ impl MailerConfig {
             read_ahead: 64,
             backoff: ExponentialBuilder::new()
                 .with_min_delay(Duration::from_millis(500))
-                .with_max_delay(Duration::from_secs(60))
+                .with_max_delay(Duration::from_secs(10))
                 .with_jitter()
                 .without_max_times(),
-            patience: Duration::from_secs(15),
+            patience: Duration::from_secs(10),
         }
     }
 }

@@ -57,16 +57,26 @@ pub enum StartEmailError {
 /// # Errors
 ///
 /// The topology, the producer of commands or the mailer cannot be started.
-pub fn run(environment: &Environment, mail: &MailArgs, folder: PathBuf) -> Result<RunningService, StartEmailError> {
+pub fn run(
+    environment: &Environment,
+    mail: &MailArgs,
+    folder: PathBuf,
+) -> Result<RunningService, StartEmailError> {
     let transport: Arc<dyn Transport> = match &mail.smtp_url {
         Some(url) => Arc::new(Smtp::new(url, Handle::current())?),
-        None => Arc::new(MailFolder::new(&folder).map_err(|source| StartEmailError::Folder { path: folder, source })?),
+        None => Arc::new(
+            MailFolder::new(&folder).map_err(|source| StartEmailError::Folder { path: folder, source })?,
+        ),
     };
     let email = topology();
     let streams = environment.start(email.topology, vec![topics::CUSTOMERS.spec()])?;
-    let customers = Customers { table: email.customers, queries: streams.queries(), commands: environment.commands()? };
+    let customers =
+        Customers { table: email.customers, queries: streams.queries(), commands: environment.commands()? };
     let customers = Data::new(customers);
-    let config = MailerConfig { client_id: environment.client_id.clone(), ..MailerConfig::new(mail.mail_from.clone()) };
+    let config = MailerConfig {
+        client_id: environment.client_id.clone(),
+        ..MailerConfig::new(mail.mail_from.clone())
+    };
     let mailer = Mailer::new(environment.clients.clone(), transport, config, Handle::current());
     let mailer = MailerThread::start(mailer).map_err(StartEmailError::Thread)?;
     Ok(RunningService::new("email-service", streams)
@@ -98,11 +108,13 @@ impl MailerThread {
 }
 
 fn keep_running(mailer: &Mailer, stop: &AtomicBool, problem: &Mutex<Option<String>>) {
+    let tell = |reason| *problem.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     while !stop.load(Ordering::Relaxed) {
         let Err(error) = mailer.run(stop) else { return };
         tracing::error!(%error, "the mailer is started anew");
-        *problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        tell(Some(error.to_string()));
         thread::park_timeout(RESTART);
+        tell(None);
     }
 }
 

@@ -61,7 +61,7 @@ impl Processor for FraudCheck {
             pruning::prune(rows, RowKey::hour, rows, context),
         ] {
             match pruned {
-                // What cannot be read stays, and what comes after it; no verdict depends on its removal.
+                // A key that cannot be read stays, and what comes after it; no verdict depends on its removal.
                 Err(StoreError::Undecodable { .. }) => context.count(PRUNING_STOPPED),
                 pruned => pruned?,
             }

@@ -34,13 +34,13 @@ pub(crate) fn prune<K: Key, V: Value>(
     rows: &Store<RowKey, Row>,
     context: &mut Context<'_, OrderId, Verdict>,
 ) -> Result<(), StoreError> {
-    let Some((oldest, _)) = context.range(store, Bound::Unbounded, Bound::Unbounded, 1)?.pop() else {
+    let Some(oldest) = context.keys(store, Bound::Unbounded, Bound::Unbounded, 1)?.pop() else {
         return Ok(());
     };
     let hour = hour_of(&oldest);
     if is_too_old(hour, rows, context)? {
         let end = first_of_hour(hour.saturating_add(1));
-        for (key, _) in context.range(store, Bound::Unbounded, Bound::Excluded(&end), BATCH)? {
+        for key in context.keys(store, Bound::Unbounded, Bound::Excluded(&end), BATCH)? {
             context.delete(store, &key);
         }
     }
@@ -57,6 +57,6 @@ fn is_too_old(
     if now < next {
         return Ok(false);
     }
-    let newer = context.range(rows, Bound::Included(&first_of_hour(next)), Bound::Unbounded, 1)?;
+    let newer = context.keys(rows, Bound::Included(&first_of_hour(next)), Bound::Unbounded, 1)?;
     Ok(!newer.is_empty())
 }

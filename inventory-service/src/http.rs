@@ -54,13 +54,16 @@ async fn adjust(
     };
     let partition = inventory.queries.partition_of(&adjustment.product_id);
     if !inventory.queries.serves(partition) {
-        return Err(Problem::unavailable(format!("the stock of {} is not served here now", adjustment.product_id)));
+        return Err(Problem::unavailable(format!(
+            "the stock of {} is not served here now",
+            adjustment.product_id
+        )));
     }
     match shutdown.wait(PATIENCE, inventory.judge(&adjustment)).await {
         Ok(result) => answer(&adjustment, result?),
-        Err(Interrupted::TimedOut | Interrupted::Stopping) => {
-            Err(Problem::unavailable("the adjustment was not judged in time; with the same id it may be sent again"))
-        }
+        Err(Interrupted::TimedOut | Interrupted::Stopping) => Err(Problem::unavailable(
+            "the adjustment was not judged in time; with the same id it may be sent again",
+        )),
     }
 }
 

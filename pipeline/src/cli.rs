@@ -10,7 +10,7 @@ use crate::up::UpArgs;
 
 /// An order validation pipeline on Apache Kafka
 #[derive(Debug, Parser)]
-#[command(version, infer_subcommands = true)]
+#[command(version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
+use tokio::time::timeout;
 
 /// Sends requests to one pipeline. Every request is tried again for as long as it takes, so that callers set
 /// the limit; each may therefore arrive more than once and has to bear it.
@@ -32,6 +33,9 @@ pub(crate) enum CallError {
     /// The request did not come through, or its answer did not come back.
     #[error(transparent)]
     Transport(#[from] reqwest::Error),
+    /// Somebody is there and says nothing.
+    #[error("no answer within {} s", ALIVE_WITHIN.as_secs())]
+    Silent,
     /// The body cannot be written as JSON.
     #[error("could not write a request: {0}")]
     Body(#[from] serde_json::Error),
@@ -39,6 +43,9 @@ pub(crate) enum CallError {
 
 /// The first pause and the longest one, where the server asks for no other.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
+
+/// How long a server may take to say that it is there.
+const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often to look whether all runs: nothing tells.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -72,7 +79,8 @@ impl Client {
 
     /// Whether somebody answers at all; asked once.
     pub(crate) async fn alive(&self) -> Result<(), CallError> {
-        self.attempt(Method::GET, "/healthz", None).await.map(drop)
+        let answer = timeout(ALIVE_WITHIN, self.attempt(Method::GET, "/healthz", None)).await;
+        answer.unwrap_or(Err(CallError::Silent)).map(drop)
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Answer, CallError> {
@@ -110,14 +118,14 @@ impl CallError {
         match self {
             Self::Unavailable { .. } => true,
             Self::Transport(error) => !error.is_builder(),
-            Self::Body(_) => false,
+            Self::Silent | Self::Body(_) => false,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unavailable { retry_after } => *retry_after,
-            Self::Transport(_) | Self::Body(_) => None,
+            Self::Transport(_) | Self::Silent | Self::Body(_) => None,
         }
     }
 }

@@ -31,9 +31,10 @@ const INTERRUPTED: u8 = 128 + 2;
 
 /// Fails when an order was lost or not decided in time. After ctrl-c it tells what there is.
 pub(crate) async fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
-    let stop = stop_signal().context("could not listen for signals")?.shared();
     let client = Client::new(&args.url)?;
     client.alive().await.with_context(|| format!("nobody answers at {}", args.url))?;
+    // Not earlier: until here ctrl-c has nothing to tell and ends the process.
+    let stop = stop_signal().context("could not listen for signals")?.shared();
 
     let seed = args.seed.unwrap_or_else(random::any_seed);
     let orders = Orders::new(seed, args.customers(), args.products()).take(args.orders);

@@ -76,5 +76,6 @@ async fn run_services(
         }
     };
     let served = serve(listener, services, until_stop).await;
-    welcomed.and(Ok(served?))
+    welcomed?;
+    Ok(served?)
 }

@@ -72,7 +72,8 @@ pub enum GroupEvent {
     Assigned(Vec<TopicPartition>, GroupMetadata),
     /// All partitions are to be given up. When they are lost, others may have them already.
     Revoked {
-        /// Whether the group has gone on without this member.
+        /// Whether the group is known to have gone on without this member. It may have even so: then a commit
+        /// with this member's metadata is refused.
         lost: bool,
     },
 }
@@ -102,7 +103,11 @@ pub trait TransactionalProducer: Send {
     fn flush(&mut self) -> Result<Vec<(usize, i64)>, ClientError>;
 
     /// Puts the inputs' positions into the transaction.
-    fn send_offsets(&mut self, offsets: &[(TopicPartition, i64)], metadata: &GroupMetadata) -> Result<(), ClientError>;
+    fn send_offsets(
+        &mut self,
+        offsets: &[(TopicPartition, i64)],
+        metadata: &GroupMetadata,
+    ) -> Result<(), ClientError>;
 
     /// Commits.
     fn commit(&mut self) -> Result<(), ClientError>;
@@ -143,7 +148,8 @@ pub type OnDelivery = Box<dyn FnOnce(Result<i64, ClientError>) + Send>;
 
 /// A producer without transactions, shared by many.
 pub trait Writer: Send + Sync {
-    /// Sends a record; `on_delivery` is called exactly once, on some other thread.
+    /// Sends a record; `on_delivery` is called exactly once, on some other thread, or before this returns when
+    /// the record cannot even be queued. After [`ErrorKind::Retriable`] the record may still have been written.
     fn send(&self, record: ProducerRecord, on_delivery: OnDelivery);
 }
 

@@ -52,10 +52,8 @@ pub fn encode_key<K: Key>(key: &K) -> Bytes {
 
 /// The key that stands in `bytes`.
 pub fn decode_key<K: Key>(bytes: &[u8]) -> Result<K, DecodeError> {
-    let error = |reason: String| DecodeError::Key {
-        text: String::from_utf8_lossy(bytes).into_owned(),
-        reason,
-    };
+    let error =
+        |reason: String| DecodeError::Key { text: String::from_utf8_lossy(bytes).into_owned(), reason };
     let text = std::str::from_utf8(bytes).map_err(|e| error(e.to_string()))?;
     text.parse().map_err(|e: K::Err| error(e.to_string()))
 }

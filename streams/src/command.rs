@@ -33,7 +33,12 @@ impl CommandWriter {
     }
 
     /// Writes a record and waits until Kafka has it on all replicas in sync.
-    pub async fn send<K: Key, V: Value>(&self, topic: &Topic<K, V>, key: &K, value: &V) -> Result<Written, ClientError> {
+    pub async fn send<K: Key, V: Value>(
+        &self,
+        topic: &Topic<K, V>,
+        key: &K,
+        value: &V,
+    ) -> Result<Written, ClientError> {
         let attempted = || format!("write to {}", topic.name());
         let key = encode_key(key);
         let value = encode_value(value).map_err(|e| ClientError {

@@ -44,7 +44,8 @@ impl EndOfInput {
 
     /// The reader has processed everything below these positions.
     pub(crate) fn advance(&mut self, positions: &[i64]) {
-        let reached = |mark: &mut Mark| mark.ends.iter().zip(positions).all(|(end, position)| position >= end);
+        let reached =
+            |mark: &mut Mark| mark.ends.iter().zip(positions).all(|(end, position)| position >= end);
         if let Some(mark) = self.mark.take_if(reached) {
             self.reached = self.reached.max(Some(mark.as_of));
         }

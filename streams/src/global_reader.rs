@@ -32,7 +32,8 @@ impl GlobalReader {
     /// Reads all tables up to their present ends.
     pub(crate) fn catch_up(&mut self, delete_retention: Duration) -> Result<(), RestoreError> {
         let marks = self.begin(delete_retention)?;
-        let behind = |positions: &BTreeMap<(usize, i32), i64>| marks.iter().any(|(key, mark)| positions[key] < *mark);
+        let behind =
+            |positions: &BTreeMap<(usize, i32), i64>| marks.iter().any(|(key, mark)| positions[key] < *mark);
         while behind(&self.positions) && !self.application.stop.is_requested() {
             self.step()?;
         }
@@ -64,7 +65,9 @@ impl GlobalReader {
             let partitions: Vec<_> =
                 (0..application.partitions).map(|p| TopicPartition::new(table.name.clone(), p)).collect();
             let watermarks = self.reader.watermarks(&partitions)?;
-            for ((partition, watermarks), store) in partitions.into_iter().zip(watermarks).zip(&table.partitions) {
+            for ((partition, watermarks), store) in
+                partitions.into_iter().zip(watermarks).zip(&table.partitions)
+            {
                 let checkpoint = store.checkpoint()?.filter(|checkpoint| {
                     (watermarks.low..=watermarks.high).contains(&checkpoint.offset)
                         && now.since(checkpoint.at) <= delete_retention / 2
@@ -101,7 +104,11 @@ impl GlobalReader {
         self.apply(batch)
     }
 
-    fn take_in(&self, record: ConsumerRecord, batch: &mut BTreeMap<(usize, i32), BTreeMap<Bytes, Option<Bytes>>>) {
+    fn take_in(
+        &self,
+        record: ConsumerRecord,
+        batch: &mut BTreeMap<(usize, i32), BTreeMap<Bytes, Option<Bytes>>>,
+    ) {
         let application = &self.application;
         let specs = application.topology.global_tables.iter().enumerate();
         for (index, spec) in specs.filter(|(_, spec)| spec.topic.name == record.topic) {
@@ -124,8 +131,10 @@ impl GlobalReader {
         let now = (self.application.clock)();
         for ((index, partition), known) in &mut self.positions {
             let table = &self.application.readers.tables[*index];
-            let position = self.reader.position(&TopicPartition::new(table.name.clone(), *partition))?.unwrap_or(*known);
-            let changes: Vec<Change> = batch.remove(&(*index, *partition)).unwrap_or_default().into_iter().collect();
+            let position =
+                self.reader.position(&TopicPartition::new(table.name.clone(), *partition))?.unwrap_or(*known);
+            let changes: Vec<Change> =
+                batch.remove(&(*index, *partition)).unwrap_or_default().into_iter().collect();
             if position == *known && changes.is_empty() {
                 continue;
             }
@@ -148,7 +157,9 @@ impl GlobalReader {
                 (0..application.partitions).map(|p| TopicPartition::new(table.name.clone(), p)).collect();
             match self.reader.watermarks(&partitions) {
                 Ok(watermarks) => {
-                    table.end().answer(as_of, watermarks.into_iter().map(|watermarks| watermarks.high).collect());
+                    table
+                        .end()
+                        .answer(as_of, watermarks.into_iter().map(|watermarks| watermarks.high).collect());
                 }
                 Err(error) => {
                     table.end().request(as_of);
@@ -161,7 +172,8 @@ impl GlobalReader {
 
     fn note_ends(&self) {
         for (index, table) in self.application.readers.tables.iter().enumerate() {
-            let positions = (0..self.application.partitions).filter_map(|p| self.positions.get(&(index, p)).copied());
+            let positions =
+                (0..self.application.partitions).filter_map(|p| self.positions.get(&(index, p)).copied());
             table.end().advance(&positions.collect::<Vec<_>>());
         }
     }

@@ -84,51 +84,56 @@
 //! # }
 //! ```
 
-mod client;
-mod worker;
-mod stop;
-mod state_directory;
-mod setup;
-mod runtime;
-mod retry;
-mod restore;
-mod readers;
-mod purge;
-mod metrics;
-mod health;
-mod global_reader;
-mod command;
 mod application;
+mod client;
 mod codec;
+mod command;
 mod dead_letter;
 mod end_of_input;
 mod global;
+mod global_reader;
+mod health;
 pub mod kafka;
+mod metrics;
 mod partitioner;
 mod processor;
+mod purge;
+mod readers;
 mod record;
+mod restore;
+mod retry;
 mod run;
+mod runtime;
+mod setup;
+mod state_directory;
+mod stop;
 mod store;
 mod task;
 mod test_driver;
 mod time;
 mod topic;
 mod topology;
+mod worker;
 
 pub use self::client::*;
+pub use self::codec::{
+    DecodeError, EncodeError, Key, Value, decode_key, decode_value, encode_key, encode_value,
+};
 pub use self::command::{CommandWriter, Written};
+pub use self::dead_letter::headers as dead_letter_headers;
+pub use self::global::GlobalTable;
 pub use self::health::Health;
 pub use self::metrics::Metrics;
-pub use self::readers::{Queries, QueryError, Watcher};
-pub use self::runtime::{StartError, Streams, StreamsConfig};
-pub use self::state_directory::{StateDirectory, StateDirectoryError};
-pub use self::dead_letter::headers as dead_letter_headers;
-pub use self::codec::{DecodeError, EncodeError, Key, Value, decode_key, decode_value, encode_key, encode_value};
-pub use self::global::GlobalTable;
 pub use self::partitioner::partition_of;
 pub use self::processor::{Context, ProcessError, Processor};
+pub use self::readers::{Queries, QueryError, Watcher};
 pub use self::record::{ConsumerRecord, Header, Origin, ProducerRecord, TopicPartition};
-pub use self::store::{BackendError, Change, Checkpoint, FjallStores, MemoryStore, OpenStoresError, Store, StoreBackend, StoreError, StoreSupplier};
+pub use self::runtime::{StartError, Streams, StreamsConfig};
+pub use self::state_directory::{StateDirectory, StateDirectoryError};
+pub use self::store::{
+    BackendError, Change, Checkpoint, FjallStores, MemoryStore, OpenStoresError, Store, StoreBackend,
+    StoreError, StoreSupplier, Visit,
+};
 pub use self::test_driver::TestDriver;
 pub use self::time::Timestamp;
 pub use self::topic::{Cleanup, Topic, TopicSpec};

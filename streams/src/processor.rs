@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Bound;
 use std::time::Duration;
 
+use crate::Timestamp;
 use crate::codec::{EncodeError, Key, Value};
 use crate::global::GlobalTable;
 use crate::record::Origin;
@@ -11,7 +12,6 @@ use crate::run::Run;
 use crate::store::{Store, StoreError};
 use crate::topic::Topic;
 use crate::topology::NodeId;
-use crate::Timestamp;
 
 /// A step that may keep state, decide, and forward any number of records.
 ///
@@ -110,7 +110,12 @@ impl<'a, K: Clone + Send + 'static, V: Clone + Send + 'static> Context<'a, K, V>
     }
 
     /// Sets the value under `key`.
-    pub fn put<SK: Key, SV: Value>(&mut self, store: &Store<SK, SV>, key: &SK, value: &SV) -> Result<(), StoreError> {
+    pub fn put<SK: Key, SV: Value>(
+        &mut self,
+        store: &Store<SK, SV>,
+        key: &SK,
+        value: &SV,
+    ) -> Result<(), StoreError> {
         self.run.put(store, key, value)
     }
 
@@ -130,13 +135,32 @@ impl<'a, K: Clone + Send + 'static, V: Clone + Send + 'static> Context<'a, K, V>
         self.run.range(store, from, to, limit)
     }
 
+    /// As [`Context::range`], but the keys alone: a value that cannot be decoded is no obstacle.
+    pub fn keys<SK: Key, SV: Value>(
+        &self,
+        store: &Store<SK, SV>,
+        from: Bound<&str>,
+        to: Bound<&str>,
+        limit: usize,
+    ) -> Result<Vec<SK>, StoreError> {
+        self.run.keys(store, from, to, limit)
+    }
+
     /// All entries whose keys' text begins with `prefix`, in the order of that text.
-    pub fn prefix<SK: Key, SV: Value>(&self, store: &Store<SK, SV>, prefix: &str) -> Result<Vec<(SK, SV)>, StoreError> {
+    pub fn prefix<SK: Key, SV: Value>(
+        &self,
+        store: &Store<SK, SV>,
+        prefix: &str,
+    ) -> Result<Vec<(SK, SV)>, StoreError> {
         self.run.prefix(store, prefix)
     }
 
     /// The value under `key` in a global table, as far as this instance has read it.
-    pub fn lookup<GK: Key, GV: Value>(&self, table: &GlobalTable<GK, GV>, key: &GK) -> Result<Option<GV>, StoreError> {
+    pub fn lookup<GK: Key, GV: Value>(
+        &self,
+        table: &GlobalTable<GK, GV>,
+        key: &GK,
+    ) -> Result<Option<GV>, StoreError> {
         self.run.lookup(table, key)
     }
 

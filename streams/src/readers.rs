@@ -59,7 +59,12 @@ impl Queries {
     }
 
     /// The committed value under `key` of a store whose keys are not the partition's own.
-    pub fn get_at<K: Key, V: Value>(&self, partition: i32, store: &Store<K, V>, key: &K) -> Result<Option<V>, QueryError> {
+    pub fn get_at<K: Key, V: Value>(
+        &self,
+        partition: i32,
+        store: &Store<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, QueryError> {
         let hosted = self.0.hosted(partition)?;
         let name = || self.0.topology.stores[store.index].name.clone();
         let bytes = hosted.stores[store.index]
@@ -72,17 +77,27 @@ impl Queries {
     }
 
     /// The value under `key` in a global table, as far as this instance has read it.
-    pub fn lookup<K: Key, V: Value>(&self, table: &GlobalTable<K, V>, key: &K) -> Result<Option<V>, QueryError> {
+    pub fn lookup<K: Key, V: Value>(
+        &self,
+        table: &GlobalTable<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, QueryError> {
         let table = &self.0.tables[table.index];
         let name = || table.name.clone();
-        let bytes = table.get(&encode_key(key)).map_err(|source| StoreError::Backend { store: name(), source })?;
+        let bytes =
+            table.get(&encode_key(key)).map_err(|source| StoreError::Backend { store: name(), source })?;
         let value = bytes.map(|bytes| decode_value(&bytes)).transpose();
         Ok(value.map_err(|source| StoreError::Undecodable { store: name(), source })?)
     }
 
     /// Waits until what a record of a source topic did is committed, so that it can be read here. Fails when
     /// the partition is not served here, or no longer.
-    pub async fn committed<K, V>(&self, topic: &Topic<K, V>, partition: i32, offset: i64) -> Result<(), QueryError> {
+    pub async fn committed<K, V>(
+        &self,
+        topic: &Topic<K, V>,
+        partition: i32,
+        offset: i64,
+    ) -> Result<(), QueryError> {
         let not_mine = || self.0.not_mine(partition);
         let mut positions = self.0.hosted(partition)?.positions.subscribe();
         let passed = |positions: &Positions| match positions {
@@ -112,7 +127,11 @@ impl Queries {
 
     /// How many watchers there are.
     pub fn watchers(&self) -> usize {
-        self.0.feeds.iter().map(|feed| feed.keys().values().map(watch::Sender::receiver_count).sum::<usize>()).sum()
+        self.0
+            .feeds
+            .iter()
+            .map(|feed| feed.keys().values().map(watch::Sender::receiver_count).sum::<usize>())
+            .sum()
     }
 }
 
@@ -222,7 +241,12 @@ impl Pulse {
 }
 
 impl Readers {
-    pub(crate) fn new(topology: Arc<Topology>, tables: Arc<[TableState]>, partitions: i32, trust_for: Duration) -> Self {
+    pub(crate) fn new(
+        topology: Arc<Topology>,
+        tables: Arc<[TableState]>,
+        partitions: i32,
+        trust_for: Duration,
+    ) -> Self {
         let count = usize::try_from(partitions).unwrap_or_default();
         Self {
             table_positions: tables.iter().map(|_| watch::Sender::default()).collect(),
@@ -285,14 +309,17 @@ impl Readers {
     /// Where the tasks of this instance have got to in a topic.
     pub(crate) fn committed_positions(&self, topic: &Arc<str>) -> Vec<(TopicPartition, i64)> {
         let position = |partition: i32| match &*self.slot(partition)?.positions.borrow() {
-            Positions::Hosted(topics) => topics.get(topic).map(|p| (TopicPartition::new(topic.clone(), partition), *p)),
+            Positions::Hosted(topics) => {
+                topics.get(topic).map(|p| (TopicPartition::new(topic.clone(), partition), *p))
+            }
             Positions::GivenUp => None,
         };
         (0..self.partition_count()).filter_map(position).collect()
     }
 
     pub(crate) fn table_advance(&self, table: usize, partition: i32, position: i64) {
-        self.table_positions[table].send_if_modified(|positions| positions.insert(partition, position) != Some(position));
+        self.table_positions[table]
+            .send_if_modified(|positions| positions.insert(partition, position) != Some(position));
     }
 
     fn partition_count(&self) -> i32 {

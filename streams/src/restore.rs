@@ -230,10 +230,13 @@ impl Restorer {
         let topology = self.application.topology.clone();
         let topics: Vec<Arc<str>> = topology.source_topics().map(|topic| topic.name.clone()).collect();
         let each = |names: &[Arc<str>]| -> Vec<TopicPartition> {
-            let of = |partition: &i32| names.iter().map(|name| TopicPartition::new(name.clone(), *partition)).collect::<Vec<_>>();
+            let of = |partition: &i32| {
+                names.iter().map(|name| TopicPartition::new(name.clone(), *partition)).collect::<Vec<_>>()
+            };
             partitions.iter().flat_map(of).collect()
         };
-        let changelogs: Vec<Arc<str>> = topology.stores.iter().map(|store| store.changelog.name.clone()).collect();
+        let changelogs: Vec<Arc<str>> =
+            topology.stores.iter().map(|store| store.changelog.name.clone()).collect();
         let (inputs, changelogs) = (each(&topics), each(&changelogs));
 
         let committed = self.reader.committed(&inputs)?;
@@ -255,7 +258,8 @@ impl Restorer {
                 let positions = topics.iter().zip(&committed).map(position).collect();
                 let stores = topology.stores.iter().zip(watermarks.by_ref());
                 let stores = stores.map(|(spec, watermarks)| {
-                    let backend = self.application.stores.store(&topology.application, &spec.name, *partition)?;
+                    let backend =
+                        self.application.stores.store(&topology.application, &spec.name, *partition)?;
                     let changelog = TopicPartition::new(spec.changelog.name.clone(), *partition);
                     let from = self.restore_from(&backend, &changelog, watermarks, now)?;
                     Ok(StoreRestore {

@@ -40,7 +40,12 @@ impl Retry {
 
     /// The batch failed whose inputs reached up to `ends`, while the record at `culprit` was in work (none when it
     /// was at the commit), because of `reason`.
-    pub(crate) fn failed(&mut self, ends: BTreeMap<TopicPartition, i64>, culprit: Option<(TopicPartition, i64)>, reason: String) {
+    pub(crate) fn failed(
+        &mut self,
+        ends: BTreeMap<TopicPartition, i64>,
+        culprit: Option<(TopicPartition, i64)>,
+        reason: String,
+    ) {
         if self.is_record_by_record() {
             self.alone_failures += 1;
             if self.alone_failures >= ALONE_FAILURES {

@@ -97,7 +97,8 @@ impl Run {
         V: Clone + Send + 'static,
     {
         let topology = self.topology.clone();
-        let Some((last, others)) = topology.children.get(from).and_then(|children| children.split_last()) else {
+        let Some((last, others)) = topology.children.get(from).and_then(|children| children.split_last())
+        else {
             return;
         };
         for child in others {
@@ -108,10 +109,21 @@ impl Run {
 
     pub(crate) fn send(&mut self, topic: Arc<str>, key: Bytes, value: Bytes) {
         let partition = partition_of(&key, self.partitions);
-        self.output.push(ProducerRecord { topic, partition, key: Some(key), value: Some(value), headers: Vec::new() });
+        self.output.push(ProducerRecord {
+            topic,
+            partition,
+            key: Some(key),
+            value: Some(value),
+            headers: Vec::new(),
+        });
     }
 
-    pub(crate) fn send_dead_letter(&mut self, key: Option<Bytes>, value: Option<Bytes>, headers: Vec<Header>) {
+    pub(crate) fn send_dead_letter(
+        &mut self,
+        key: Option<Bytes>,
+        value: Option<Bytes>,
+        headers: Vec<Header>,
+    ) {
         let topic = self.topology.dead_letter_topic();
         self.output.push(ProducerRecord { topic, partition: self.partition, key, value, headers });
         self.count("dead_letters");
@@ -121,12 +133,22 @@ impl Run {
         *self.counts.entry(name).or_default() += 1;
     }
 
-    pub(crate) fn get<K: Key, V: Value>(&self, store: &Store<K, V>, key: &K) -> Result<Option<V>, StoreError> {
-        let bytes = self.stores[store.index].get(&encode_key(key)).map_err(|e| self.backend(store.index, e))?;
+    pub(crate) fn get<K: Key, V: Value>(
+        &self,
+        store: &Store<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, StoreError> {
+        let bytes =
+            self.stores[store.index].get(&encode_key(key)).map_err(|e| self.backend(store.index, e))?;
         bytes.map(|bytes| decode_value(&bytes).map_err(|e| self.undecodable(store.index, e))).transpose()
     }
 
-    pub(crate) fn put<K: Key, V: Value>(&mut self, store: &Store<K, V>, key: &K, value: &V) -> Result<(), StoreError> {
+    pub(crate) fn put<K: Key, V: Value>(
+        &mut self,
+        store: &Store<K, V>,
+        key: &K,
+        value: &V,
+    ) -> Result<(), StoreError> {
         let value = encode_value(value)
             .map_err(|source| StoreError::Unencodable { store: self.store_name(store.index), source })?;
         self.stores[store.index].write(encode_key(key), Some(value));
@@ -137,7 +159,11 @@ impl Run {
         self.stores[store.index].write(encode_key(key), None);
     }
 
-    pub(crate) fn prefix<K: Key, V: Value>(&self, store: &Store<K, V>, prefix: &str) -> Result<Vec<(K, V)>, StoreError> {
+    pub(crate) fn prefix<K: Key, V: Value>(
+        &self,
+        store: &Store<K, V>,
+        prefix: &str,
+    ) -> Result<Vec<(K, V)>, StoreError> {
         // No UTF-8 text has the byte 0xff, so this is the end of all texts that begin with the prefix.
         let end = [prefix.as_bytes(), &[0xff]].concat();
         self.entries(store, Bound::Included(prefix.as_bytes()), Bound::Excluded(&end), usize::MAX)
@@ -153,6 +179,20 @@ impl Run {
         self.entries(store, from.map(str::as_bytes), to.map(str::as_bytes), limit)
     }
 
+    pub(crate) fn keys<K: Key, V: Value>(
+        &self,
+        store: &Store<K, V>,
+        from: Bound<&str>,
+        to: Bound<&str>,
+        limit: usize,
+    ) -> Result<Vec<K>, StoreError> {
+        let (from, to) = (from.map(str::as_bytes), to.map(str::as_bytes));
+        let entries =
+            self.stores[store.index].range(from, to, limit).map_err(|e| self.backend(store.index, e))?;
+        let key = |(key, _): (Bytes, Bytes)| decode_key(&key).map_err(|e| self.undecodable(store.index, e));
+        entries.into_iter().map(key).collect()
+    }
+
     fn entries<K: Key, V: Value>(
         &self,
         store: &Store<K, V>,
@@ -160,15 +200,21 @@ impl Run {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(K, V)>, StoreError> {
-        let entries = self.stores[store.index].range(from, to, limit).map_err(|e| self.backend(store.index, e))?;
+        let entries =
+            self.stores[store.index].range(from, to, limit).map_err(|e| self.backend(store.index, e))?;
         let decode = |(key, value): (Bytes, Bytes)| Ok((decode_key(&key)?, decode_value(&value)?));
         entries.into_iter().map(|entry| decode(entry).map_err(|e| self.undecodable(store.index, e))).collect()
     }
 
-    pub(crate) fn lookup<K: Key, V: Value>(&self, table: &GlobalTable<K, V>, key: &K) -> Result<Option<V>, StoreError> {
+    pub(crate) fn lookup<K: Key, V: Value>(
+        &self,
+        table: &GlobalTable<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, StoreError> {
         let table = &self.tables[table.index];
         let store = || table.name.clone();
-        let bytes = table.get(&encode_key(key)).map_err(|source| StoreError::Backend { store: store(), source })?;
+        let bytes =
+            table.get(&encode_key(key)).map_err(|source| StoreError::Backend { store: store(), source })?;
         let decode = |bytes: Bytes| decode_value(&bytes);
         bytes.map(decode).transpose().map_err(|source| StoreError::Undecodable { store: store(), source })
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use crate::Timestamp;
 use crate::application::{Application, Leases, SESSION_TIMEOUT};
 use crate::client::{ClientError, ClientSupplier, ErrorKind, Membership, TransactionalProducer};
 use crate::global::TableState;
@@ -24,7 +25,6 @@ use crate::store::{BackendError, StoreSupplier};
 use crate::topic::TopicSpec;
 use crate::topology::Topology;
 use crate::worker::{Worker, WorkerError};
-use crate::Timestamp;
 
 /// How an application runs on this instance.
 #[derive(Clone, Debug)]
@@ -43,7 +43,13 @@ pub struct StreamsConfig {
 
 impl Default for StreamsConfig {
     fn default() -> Self {
-        Self { threads: 1, partitions: 4, replication_factor: 1, client_id: String::new(), extra_topics: Vec::new() }
+        Self {
+            threads: 1,
+            partitions: 4,
+            replication_factor: 1,
+            client_id: String::new(),
+            extra_topics: Vec::new(),
+        }
     }
 }
 
@@ -86,14 +92,21 @@ impl RunError {
     fn is_fatal(&self) -> bool {
         match self {
             RunError::Setup(SetupError::Mismatch { .. }) => true,
-            RunError::Setup(SetupError::Client(error)) | RunError::Client(error) => error.kind == ErrorKind::Fatal,
+            RunError::Setup(SetupError::Client(error)) | RunError::Client(error) => {
+                error.kind == ErrorKind::Fatal
+            }
             _ => false,
         }
     }
 }
 
-const BACKOFF: [Duration; 5] =
-    [Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+const BACKOFF: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 impl Streams {
     /// Starts `topology`. It returns at once: the rest happens on threads of its own, with retries for as long as Kafka
@@ -170,7 +183,11 @@ impl Drop for Streams {
 
 const SETUP: &str = "setup";
 
-fn tables(topology: &Topology, stores: &dyn StoreSupplier, partitions: i32) -> Result<Arc<[TableState]>, BackendError> {
+fn tables(
+    topology: &Topology,
+    stores: &dyn StoreSupplier,
+    partitions: i32,
+) -> Result<Arc<[TableState]>, BackendError> {
     let table = |spec: &crate::global::GlobalTableSpec| {
         let name = &spec.topic.name;
         let store = |partition| stores.store(&topology.application, &format!("global-{name}"), partition);
@@ -179,7 +196,11 @@ fn tables(topology: &Topology, stores: &dyn StoreSupplier, partitions: i32) -> R
     topology.global_tables.iter().map(table).collect()
 }
 
-fn spawn(application: &Application, role: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+fn spawn(
+    application: &Application,
+    role: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(format!("{}-{role}", application.topology.application)).spawn(run)
 }
 
@@ -231,7 +252,8 @@ fn begin(
         application.clients.producer(former)?.init_transactions()?;
     }
     // Before the first fetch: what these ids left open is decided.
-    let producers: Vec<_> = ids.current.iter().map(|id| producer(application, id)).collect::<Result<_, _>>()?;
+    let producers: Vec<_> =
+        ids.current.iter().map(|id| producer(application, id)).collect::<Result<_, _>>()?;
 
     let mut threads = Vec::new();
     if !application.readers.tables.is_empty() {
@@ -304,14 +326,13 @@ fn work(
 ) -> Result<(), WorkerError> {
     let group = application.topology.application.to_string();
     let reader = application.clients.reader(&group)?;
-    let consumer = application.clients.consumer(&Membership { group, client_id: application.client_id.clone() })?;
+    let consumer =
+        application.clients.consumer(&Membership { group, client_id: application.client_id.clone() })?;
     let (requests, asked) = mpsc::channel();
     let (answers, answered) = mpsc::channel();
     let restorer = Restorer::new(application.clone(), reader, asked, answers, delete_retention);
-    let restorer = spawn(application, &format!("restore-{role}"), move || restorer.run()).map_err(|e| ClientError {
-        kind: ErrorKind::Fatal,
-        attempted: "start a thread".to_string(),
-        reason: e.to_string(),
+    let restorer = spawn(application, &format!("restore-{role}"), move || restorer.run()).map_err(|e| {
+        ClientError { kind: ErrorKind::Fatal, attempted: "start a thread".to_string(), reason: e.to_string() }
     })?;
     let worker = Worker::new(role.to_string(), application.clone(), consumer, producer, requests, answered);
     // The worker ends with its side of the channel, and so the restorer ends.

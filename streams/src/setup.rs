@@ -36,7 +36,13 @@ pub(crate) enum SetupError {
 impl Topics {
     pub(crate) fn of(topology: &Topology, extra: &[TopicSpec], partitions: i32, replication: i32) -> Self {
         let mut owned = topology.owned_topics();
-        owned.extend(extra.iter().filter(|extra| !owned.iter().any(|o| o.name == extra.name)).cloned().collect::<Vec<_>>());
+        owned.extend(
+            extra
+                .iter()
+                .filter(|extra| !owned.iter().any(|o| o.name == extra.name))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
         let is_foreign = |topic: &&TopicSpec| !owned.iter().any(|owned| owned.name == topic.name);
         let read = topology.source_topics().chain(topology.global_topics());
         let foreign = read.filter(is_foreign).cloned().collect();

@@ -112,7 +112,11 @@ impl StateDirectory {
 
     /// The transactional ids of an application's threads, and those of threads that it once had here beyond
     /// them: their transactions have to be ended too.
-    pub fn transactional_ids(&self, application: &str, threads: usize) -> Result<TransactionalIds, StateDirectoryError> {
+    pub fn transactional_ids(
+        &self,
+        application: &str,
+        threads: usize,
+    ) -> Result<TransactionalIds, StateDirectoryError> {
         let (instance, ever) = {
             let mut identity = self.identity();
             let ever = identity.threads.entry(application.to_string()).or_default();
@@ -122,7 +126,10 @@ impl StateDirectory {
         };
         self.save()?;
         let id = |thread| format!("{application}-{instance}-{thread}");
-        Ok(TransactionalIds { current: (0..threads).map(id).collect(), former: (threads..ever).map(id).collect() })
+        Ok(TransactionalIds {
+            current: (0..threads).map(id).collect(),
+            former: (threads..ever).map(id).collect(),
+        })
     }
 
     fn identity(&self) -> std::sync::MutexGuard<'_, Identity> {
@@ -149,7 +156,12 @@ pub struct TransactionalIds {
 }
 
 impl StoreSupplier for StateDirectory {
-    fn store(&self, application: &str, store: &str, partition: i32) -> Result<Arc<dyn StoreBackend>, BackendError> {
+    fn store(
+        &self,
+        application: &str,
+        store: &str,
+        partition: i32,
+    ) -> Result<Arc<dyn StoreBackend>, BackendError> {
         self.stores.store(application, store, partition)
     }
 }

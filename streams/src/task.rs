@@ -90,7 +90,12 @@ impl Task {
     }
 
     /// Sends a record that cannot be processed to the dead letter topic, in its place.
-    pub(crate) fn dead_letter(&mut self, record: &ConsumerRecord, exception: &str, error: &dyn std::fmt::Display) {
+    pub(crate) fn dead_letter(
+        &mut self,
+        record: &ConsumerRecord,
+        exception: &str,
+        error: &dyn std::fmt::Display,
+    ) {
         if let Some(position) = self.positions.get_mut(&record.topic) {
             *position = (*position).max(record.offset + 1);
         }
@@ -123,18 +128,20 @@ impl Task {
 
     /// The changelog records of the open transaction, the last value of each key, with the index of their store.
     pub(crate) fn changelog(&self) -> impl Iterator<Item = (usize, ProducerRecord)> {
-        self.run.stores.iter().zip(&self.run.topology.stores).enumerate().flat_map(move |(index, (store, spec))| {
-            store.changes().map(move |(key, value)| {
-                let record = ProducerRecord {
-                    topic: spec.changelog.name.clone(),
-                    partition: self.run.partition,
-                    key: Some(key.clone()),
-                    value: value.clone(),
-                    headers: Vec::new(),
-                };
-                (index, record)
-            })
-        })
+        self.run.stores.iter().zip(&self.run.topology.stores).enumerate().flat_map(
+            move |(index, (store, spec))| {
+                store.changes().map(move |(key, value)| {
+                    let record = ProducerRecord {
+                        topic: spec.changelog.name.clone(),
+                        partition: self.run.partition,
+                        key: Some(key.clone()),
+                        value: value.clone(),
+                        headers: Vec::new(),
+                    };
+                    (index, record)
+                })
+            },
+        )
     }
 
     /// The inputs that have moved since the last commit, with the first offset that is not processed.
@@ -162,7 +169,11 @@ impl Task {
 
     /// After Kafka's commit: the stores take what was written. `checkpoints` gives for each store that was
     /// written the offset after its last changelog record.
-    pub(crate) fn commit(&mut self, checkpoints: &BTreeMap<usize, i64>, now: Timestamp) -> Result<Committed, BackendError> {
+    pub(crate) fn commit(
+        &mut self,
+        checkpoints: &BTreeMap<usize, i64>,
+        now: Timestamp,
+    ) -> Result<Committed, BackendError> {
         let mut keys = Vec::new();
         for (index, store) in self.run.stores.iter_mut().enumerate().filter(|(_, store)| store.is_dirty()) {
             keys.extend(store.changes().map(|(key, _)| (index, key.clone())));
@@ -227,4 +238,3 @@ impl Task {
         self.run.stores.get(index)
     }
 }
-

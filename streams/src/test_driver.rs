@@ -72,7 +72,8 @@ impl TestDriver {
     /// Stops all tasks and starts them anew at the present time, with the stores as they are.
     pub fn restart(&mut self) {
         let tasks = (0..self.partitions).zip(&self.stores).map(|(partition, stores)| {
-            let position = |topic: &Arc<str>| self.logs.get(&(topic.clone(), partition)).copied().unwrap_or(0);
+            let position =
+                |topic: &Arc<str>| self.logs.get(&(topic.clone(), partition)).copied().unwrap_or(0);
             let topics = self.topology.source_topics().map(|topic| topic.name.clone());
             let positions = topics.map(|topic| (topic.clone(), position(&topic))).collect();
             Task::new(
@@ -102,7 +103,9 @@ impl TestDriver {
     /// Lets time pass: every punctuation happens when it is due, and inputs count as read to their ends.
     pub fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while let Some(due) = self.tasks.iter().filter_map(Task::next_punctuation).min().filter(|due| *due <= end) {
+        while let Some(due) =
+            self.tasks.iter().filter_map(Task::next_punctuation).min().filter(|due| *due <= end)
+        {
             self.now = self.now.max(due);
             for index in 0..self.tasks.len() {
                 self.tasks[index].punctuate(self.now).expect("a punctuation fails");
@@ -122,7 +125,8 @@ impl TestDriver {
     /// Pipes bytes in, whatever they are.
     pub fn pipe_bytes(&mut self, topic: &str, key: Option<Bytes>, value: Option<Bytes>) {
         let partition = key.as_deref().map_or(0, |key| partition_of(key, self.partitions));
-        let record = self.log(ProducerRecord { topic: topic.into(), partition, key, value, headers: Vec::new() });
+        let record =
+            self.log(ProducerRecord { topic: topic.into(), partition, key, value, headers: Vec::new() });
         self.deliver(record);
         self.run();
     }
@@ -131,7 +135,8 @@ impl TestDriver {
     pub fn read<K: Key, V: Value>(&mut self, topic: &Topic<K, V>) -> Vec<(K, V)> {
         let decode = |record: ConsumerRecord| {
             let key = decode_key(&record.key.expect("a record has a key")).expect("a key of the topic");
-            let value = decode_value(&record.value.expect("a record has a value")).expect("a value of the topic");
+            let value =
+                decode_value(&record.value.expect("a record has a value")).expect("a value of the topic");
             (key, value)
         };
         self.read_records(topic.name()).into_iter().map(decode).collect()
@@ -146,7 +151,8 @@ impl TestDriver {
     pub fn changelog<K: Key, V: Value>(&self, store: &Store<K, V>) -> Vec<(K, Option<V>)> {
         let name = &self.topology.stores[store.index].changelog.name;
         let decode = |record: &ConsumerRecord| {
-            let key = decode_key(record.key.as_deref().expect("a record has a key")).expect("a key of the store");
+            let key =
+                decode_key(record.key.as_deref().expect("a record has a key")).expect("a key of the store");
             let value = record.value.as_deref();
             (key, value.map(|value| decode_value(value).expect("a value of the store")))
         };
@@ -156,7 +162,10 @@ impl TestDriver {
     /// The value under `key` in a store.
     pub fn get<K: Key, V: Value>(&self, store: &Store<K, V>, key: &K) -> Option<V> {
         let key = encode_key(key);
-        let value = self.tasks.iter().find_map(|task| task.store(store.index)?.get(&key).expect("memory can be read"));
+        let value = self
+            .tasks
+            .iter()
+            .find_map(|task| task.store(store.index)?.get(&key).expect("memory can be read"));
         value.map(|value| decode_value(&value).expect("a value of the store"))
     }
 
@@ -166,7 +175,10 @@ impl TestDriver {
             store.range(Bound::Unbounded, Bound::Unbounded, usize::MAX).expect("memory can be read")
         });
         let decode = |(key, value): (Bytes, Bytes)| {
-            (decode_key(&key).expect("a key of the store"), decode_value(&value).expect("a value of the store"))
+            (
+                decode_key(&key).expect("a key of the store"),
+                decode_value(&value).expect("a value of the store"),
+            )
         };
         entries.map(decode).collect()
     }
@@ -194,12 +206,12 @@ impl TestDriver {
 
     fn deliver(&mut self, record: ConsumerRecord) {
         for (spec, table) in self.topology.global_tables.iter().zip(self.tables.iter()) {
-            if spec.topic.name == record.topic {
-                if let Ok(change) = spec.change(&record) {
-                    let partition = usize::try_from(record.partition).unwrap_or_default();
-                    let checkpoint = Checkpoint { offset: record.offset + 1, at: self.now };
-                    table.partitions[partition].apply(vec![change], checkpoint).expect("memory can be written");
-                }
+            if spec.topic.name == record.topic
+                && let Ok(change) = spec.change(&record)
+            {
+                let partition = usize::try_from(record.partition).unwrap_or_default();
+                let checkpoint = Checkpoint { offset: record.offset + 1, at: self.now };
+                table.partitions[partition].apply(vec![change], checkpoint).expect("memory can be written");
             }
         }
         if self.topology.source(&record.topic).is_some() {

@@ -16,7 +16,9 @@ use tracing::{debug, info, warn};
 
 use crate::Timestamp;
 use crate::application::{Application, Lease, SESSION_TIMEOUT};
-use crate::client::{ClientError, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, TransactionalProducer};
+use crate::client::{
+    ClientError, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, TransactionalProducer,
+};
 use crate::processor::ProcessError;
 use crate::readers::Pulse;
 use crate::record::{ConsumerRecord, ProducerRecord, TopicPartition};
@@ -128,7 +130,8 @@ impl Worker {
 
     /// Works until the stop is requested, then finishes the transaction and leaves the group.
     pub(crate) fn run(mut self) -> Result<(), WorkerError> {
-        let topics: Vec<Arc<str>> = self.application.topology.source_topics().map(|topic| topic.name.clone()).collect();
+        let topics: Vec<Arc<str>> =
+            self.application.topology.source_topics().map(|topic| topic.name.clone()).collect();
         self.consumer.subscribe(&topics)?;
         self.report();
         let result = loop {
@@ -196,7 +199,11 @@ impl Worker {
     // ---- the group ----
 
     /// New partitions: nothing is read before their tasks are ready.
-    fn assigned(&mut self, partitions: &[TopicPartition], metadata: GroupMetadata) -> Result<(), WorkerError> {
+    fn assigned(
+        &mut self,
+        partitions: &[TopicPartition],
+        metadata: GroupMetadata,
+    ) -> Result<(), WorkerError> {
         self.abort_if_open()?;
         self.give_up_tasks();
         self.metadata = Some(metadata);
@@ -212,10 +219,12 @@ impl Worker {
     fn complete(&self, assigned: &[TopicPartition]) -> BTreeMap<i32, Option<String>> {
         let partitions = assigned.iter().map(|assigned| assigned.partition);
         let missing = |partition: i32| {
-            let has = |topic: &str| assigned.iter().any(|a| a.partition == partition && a.topic.as_ref() == topic);
+            let has =
+                |topic: &str| assigned.iter().any(|a| a.partition == partition && a.topic.as_ref() == topic);
             let topics = self.application.topology.source_topics().map(|topic| &topic.name);
             let missing: Vec<&str> = topics.map(AsRef::as_ref).filter(|topic| !has(topic)).collect();
-            (!missing.is_empty()).then(|| format!("partition {partition} of {} is not assigned with it", missing.join(", ")))
+            (!missing.is_empty())
+                .then(|| format!("partition {partition} of {} is not assigned with it", missing.join(", ")))
         };
         partitions.map(|partition| (partition, missing(partition))).collect()
     }
@@ -223,7 +232,8 @@ impl Worker {
     /// Has the pending tasks made ready.
     fn prepare(&mut self) {
         self.assignment += 1;
-        let partitions = self.pending.iter().filter(|(_, refused)| refused.is_none()).map(|(partition, _)| *partition);
+        let partitions =
+            self.pending.iter().filter(|(_, refused)| refused.is_none()).map(|(partition, _)| *partition);
         let request = Request::Prepare { assignment: self.assignment, partitions: partitions.collect() };
         // The restorer lives as long as this worker.
         let _ = self.requests.send(request);
@@ -326,14 +336,19 @@ impl Worker {
         positions: impl Fn(&'a Task) -> &'a BTreeMap<Arc<str>, i64> + 'a,
     ) -> impl Iterator<Item = (TopicPartition, i64)> + 'a {
         self.tasks.iter().flat_map(move |(partition, running)| {
-            let input = |(topic, position): (&Arc<str>, &i64)| (TopicPartition::new(topic.clone(), *partition), *position);
+            let input = |(topic, position): (&Arc<str>, &i64)| {
+                (TopicPartition::new(topic.clone(), *partition), *position)
+            };
             positions(&running.task).iter().map(input)
         })
     }
 
     fn moved(&self) -> impl Iterator<Item = (TopicPartition, i64)> + '_ {
         self.tasks.iter().flat_map(|(partition, running)| {
-            running.task.moved().map(|(topic, position)| (TopicPartition::new(topic.clone(), *partition), position))
+            running
+                .task
+                .moved()
+                .map(|(topic, position)| (TopicPartition::new(topic.clone(), *partition), position))
         })
     }
 
@@ -371,7 +386,8 @@ impl Worker {
     fn drained(&mut self) -> Result<(), WorkerError> {
         let now = self.now();
         let effects = self.tasks.values().any(|running| running.task.has_effects());
-        let due = now.since(self.last_positions_commit) >= POSITIONS_INTERVAL && self.moved().next().is_some();
+        let due =
+            now.since(self.last_positions_commit) >= POSITIONS_INTERVAL && self.moved().next().is_some();
         if effects || due {
             self.commit()?;
         } else {
@@ -400,7 +416,8 @@ impl Worker {
         if self.transaction.begun.is_some() || !self.tasks.values().any(is_due) {
             return Ok(());
         }
-        let due: Vec<i32> = self.tasks.iter().filter(|(_, running)| is_due(running)).map(|(p, _)| *p).collect();
+        let due: Vec<i32> =
+            self.tasks.iter().filter(|(_, running)| is_due(running)).map(|(p, _)| *p).collect();
         for partition in due {
             let Some(running) = self.tasks.get_mut(&partition) else { continue };
             let punctuated = running.task.punctuate(now).map_err(Failure::Process);
@@ -432,7 +449,9 @@ impl Worker {
         for (partition, running) in &mut self.tasks {
             let awaited: Vec<Arc<str>> = running.task.awaited_ends().cloned().collect();
             for topic in awaited {
-                if let Some(position) = self.consumer.position(&TopicPartition::new(topic.clone(), *partition))? {
+                if let Some(position) =
+                    self.consumer.position(&TopicPartition::new(topic.clone(), *partition))?
+                {
                     running.task.read_up_to(&topic, position);
                 }
             }
@@ -479,7 +498,10 @@ impl Worker {
     }
 
     /// Outputs, changelog and offsets in one transaction. The last offset of each slot of the changelog.
-    fn commit_to_kafka(&mut self, offsets: &[(TopicPartition, i64)]) -> Result<Vec<(usize, i64)>, ClientError> {
+    fn commit_to_kafka(
+        &mut self,
+        offsets: &[(TopicPartition, i64)],
+    ) -> Result<Vec<(usize, i64)>, ClientError> {
         self.begin()?;
         let stores = self.application.topology.stores.len();
         for (ordinal, running) in self.tasks.values().enumerate() {
@@ -496,7 +518,11 @@ impl Worker {
     }
 
     /// Kafka has committed: now, and only now, the stores take what was written, and readers see it.
-    fn committed(&mut self, ends: &[(usize, i64)], offsets: Vec<(TopicPartition, i64)>) -> Result<(), WorkerError> {
+    fn committed(
+        &mut self,
+        ends: &[(usize, i64)],
+        offsets: Vec<(TopicPartition, i64)>,
+    ) -> Result<(), WorkerError> {
         let now = self.now();
         let stores = self.application.topology.stores.len().max(1);
         let (readers, metrics) = (&self.application.readers, &self.application.metrics);
@@ -532,12 +558,18 @@ impl Worker {
     }
 
     /// The transaction has failed: back to the last commit, by the shortest way that is safe.
-    fn failed(&mut self, failure: Failure, culprit: Option<(TopicPartition, i64)>) -> Result<(), WorkerError> {
+    fn failed(
+        &mut self,
+        failure: Failure,
+        culprit: Option<(TopicPartition, i64)>,
+    ) -> Result<(), WorkerError> {
         self.application.metrics.add("aborted_transactions", 1);
         let ends: BTreeMap<_, _> = self.moved().collect();
         let reason = failure.to_string();
         let kind = match failure {
-            Failure::Process(ProcessError::Store(StoreError::Backend { source, .. })) => return Err(source.into()),
+            Failure::Process(ProcessError::Store(StoreError::Backend { source, .. })) => {
+                return Err(source.into());
+            }
             Failure::Process(_) => ErrorKind::Refused,
             Failure::Client(error) => error.kind,
         };
@@ -562,7 +594,8 @@ impl Worker {
     /// Says which tasks do not run, and why.
     fn report(&self) {
         let health = &self.application.health;
-        let refused = self.pending.iter().filter_map(|(p, reason)| Some(format!("task {p}: {}", reason.as_ref()?)));
+        let refused =
+            self.pending.iter().filter_map(|(p, reason)| Some(format!("task {p}: {}", reason.as_ref()?)));
         let mut reasons: Vec<String> = refused.collect();
         let restoring: Vec<String> =
             self.pending.iter().filter(|(_, reason)| reason.is_none()).map(|(p, _)| p.to_string()).collect();

@@ -52,7 +52,13 @@ impl Client {
     }
 
     /// Any request.
-    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
         self.try_send(method, path, headers, body).await.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
@@ -142,9 +148,7 @@ pub fn order(id: &str, product: &str, quantity: i64) -> Value {
 
 /// An order of several lines, at 1.00 EUR apiece. Each id has a customer of its own.
 pub fn order_of(id: &str, lines: &[(&str, i64)]) -> Value {
-    let line = |(product, quantity): &(&str, i64)| {
-        json!({ "productId": product, "quantity": quantity, "unitPrice": "1.00" })
-    };
+    let line = |(product, quantity): &(&str, i64)| json!({ "productId": product, "quantity": quantity, "unitPrice": "1.00" });
     let lines: Vec<Value> = lines.iter().map(line).collect();
     json!({ "id": id, "customerId": format!("c-{id}"), "currency": "EUR", "lines": lines })
 }

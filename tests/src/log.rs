@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use streams::kafka::Kafka;
 use streams::{
-    ClientSupplier, CommandWriter, ConsumerRecord, Key, OnDelivery, ProducerRecord, Topic, TopicPartition, TopicSpec,
-    Value, decode_key, decode_value, partition_of,
+    ClientSupplier, CommandWriter, ConsumerRecord, Key, OnDelivery, ProducerRecord, Topic, TopicPartition,
+    TopicSpec, Value, decode_key, decode_value, partition_of,
 };
 
 use crate::PATIENCE;
@@ -37,7 +37,8 @@ impl TopicLog {
     /// All keys and values that stand in a topic now.
     pub fn entries<K: Key, V: Value>(&self, topic: &Topic<K, V>) -> Vec<(K, V)> {
         let decode = |record: ConsumerRecord| {
-            let key = decode_key(record.key.as_deref().expect("a record has a key")).expect("a key of the topic");
+            let key =
+                decode_key(record.key.as_deref().expect("a record has a key")).expect("a key of the topic");
             let value = record.value.as_deref().expect("a record has a value");
             (key, decode_value(value).expect("a value of the topic"))
         };
@@ -50,7 +51,8 @@ impl TopicLog {
         let mut reader = self.kafka.reader("tests").expect("a reader");
         let partitions: Vec<_> = (0..PARTITIONS).map(|p| TopicPartition::new(topic, p)).collect();
         let ends = reader.watermarks(&partitions).expect("the ends are known");
-        let beginnings: Vec<_> = partitions.iter().zip(&ends).map(|(p, ends)| (p.clone(), ends.low)).collect();
+        let beginnings: Vec<_> =
+            partitions.iter().zip(&ends).map(|(p, ends)| (p.clone(), ends.low)).collect();
         reader.assign(&beginnings).expect("the topic can be read");
         let mut records = Vec::new();
         loop {

@@ -53,7 +53,9 @@ impl Process {
                 Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => panic!("{} never said {text:?}", self.name),
-                Err(RecvTimeoutError::Disconnected) => panic!("{} has ended without saying {text:?}", self.name),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("{} has ended without saying {text:?}", self.name)
+                }
             }
         }
     }

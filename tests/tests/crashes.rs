@@ -132,7 +132,10 @@ impl Stream {
     /// Waits until so many orders are accepted.
     async fn reach(&mut self, count: usize) {
         let reached = self.posted.wait_for(|posted| *posted >= count);
-        tokio::time::timeout(PATIENCE, reached).await.expect("orders are accepted").expect("the stream goes on");
+        tokio::time::timeout(PATIENCE, reached)
+            .await
+            .expect("orders are accepted")
+            .expect("the stream goes on");
     }
 
     /// Waits until all orders are accepted and decided; their ids.

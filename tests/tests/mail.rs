@@ -1,5 +1,7 @@
 //! The mail arrives: from POST to a real SMTP server.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::process::Command;
 
 use pipeline_tests::{Deployment, Process, Service, order};
@@ -45,7 +47,8 @@ async fn a_customer_gets_one_mail_for_each_decided_order() {
 /// aiosmtpd, with the script of email-service's own tests.
 fn mail_server(log: &std::path::Path) -> Process {
     let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let python = std::env::var("SMTP_PYTHON").unwrap_or_else(|_| format!("{workspace}/target/venv/bin/python"));
+    let python =
+        std::env::var("SMTP_PYTHON").unwrap_or_else(|_| format!("{workspace}/target/venv/bin/python"));
     let settings = json!({"port": 0, "replies": {}, "credentials": null, "utf8": true});
     let mut command = Command::new(python);
     command.arg(format!("{workspace}/email-service/tests/email/smtp_server.py")).arg(settings.to_string());

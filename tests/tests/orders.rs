@@ -1,5 +1,7 @@
 //! Orders from POST to their final state, with every service as a process of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::time::{Duration, Instant};
 
 use pipeline_tests::{Deployment, check_exactly_once, order, order_of};
@@ -26,7 +28,8 @@ async fn orders_are_judged_and_decided_exactly_once() {
 fn await_tiers(pipeline: &Deployment, count: usize) {
     let log = pipeline.log();
     let deadline = Instant::now() + pipeline_tests::PATIENCE;
-    let written = || ["platinum", "gold", "silver", "bronze"].iter().map(|tier| log.records(tier).len()).sum::<usize>();
+    let written =
+        || ["platinum", "gold", "silver", "bronze"].iter().map(|tier| log.records(tier).len()).sum::<usize>();
     while written() < count {
         assert!(Instant::now() < deadline, "{} tier records of {count}", written());
         std::thread::sleep(Duration::from_millis(50));
@@ -55,7 +58,8 @@ async fn one_order_is_validated(pipeline: &Deployment, ids: &mut Vec<String>) {
         decided["validations"].as_array().unwrap().iter().filter_map(|v| v["check"].as_str()).collect();
     checks.sort_unstable();
     assert_eq!(checks, ["FRAUD_CHECK", "INVENTORY_CHECK", "ORDER_DETAILS_CHECK"]);
-    await_stock(pipeline, "p-1", &json!({"productId": "p-1", "onHand": 3, "reserved": 0, "available": 3})).await;
+    await_stock(pipeline, "p-1", &json!({"productId": "p-1", "onHand": 3, "reserved": 0, "available": 3}))
+        .await;
 }
 
 async fn ten_orders_use_the_stock_up(pipeline: &Deployment, ids: &mut Vec<String>) {
@@ -66,7 +70,8 @@ async fn ten_orders_use_the_stock_up(pipeline: &Deployment, ids: &mut Vec<String
     }
     let decided = run(pipeline, ids, &order("one-too-many", "p-2", 1)).await;
     assert_eq!(decided["reasons"][0]["code"], "OUT_OF_STOCK", "{decided}");
-    await_stock(pipeline, "p-2", &json!({"productId": "p-2", "onHand": 0, "reserved": 0, "available": 0})).await;
+    await_stock(pipeline, "p-2", &json!({"productId": "p-2", "onHand": 0, "reserved": 0, "available": 0}))
+        .await;
 }
 
 async fn ten_orders_without_stock_fail(pipeline: &Deployment, ids: &mut Vec<String>) {
@@ -89,7 +94,8 @@ async fn lines_of_several_products_are_all_or_none(pipeline: &Deployment, ids: &
     }
     let twice = run(pipeline, ids, &order_of("twice", &[("m-1", 3), ("m-1", 3)])).await;
     assert_eq!(twice["state"], "FAILED", "lines of one product count together: {twice}");
-    await_stock(pipeline, "m-1", &json!({"productId": "m-1", "onHand": 5, "reserved": 0, "available": 5})).await;
+    await_stock(pipeline, "m-1", &json!({"productId": "m-1", "onHand": 5, "reserved": 0, "available": 5}))
+        .await;
     let all = run(pipeline, ids, &order_of("all", &[("m-1", 2), ("m-2", 5), ("m-1", 3), ("m-3", 5)])).await;
     assert_eq!(all["state"], "VALIDATED", "{all}");
 }

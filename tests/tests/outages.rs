@@ -1,5 +1,7 @@
 //! Services that are away, and records that nobody can read.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::time::{Duration, Instant};
 
 use domain::topics;
@@ -53,7 +55,16 @@ async fn a_poison_record_in_each_topic_goes_to_the_dead_letters_and_the_rest_goe
     let log = pipeline.log();
     let inputs = [
         (topics::ORDER_REQUESTS, &["orders-service"][..]),
-        (topics::ORDERS, &["fraud-service", "inventory-service", "details-service", "validation-aggregator", "email-service"]),
+        (
+            topics::ORDERS,
+            &[
+                "fraud-service",
+                "inventory-service",
+                "details-service",
+                "validation-aggregator",
+                "email-service",
+            ],
+        ),
         (topics::ORDER_VALIDATIONS, &["validation-aggregator"]),
         (topics::ORDER_OUTCOMES, &["orders-service"]),
         (topics::WAREHOUSE_INVENTORY, &["inventory-service"]),
@@ -73,7 +84,8 @@ async fn a_poison_record_in_each_topic_goes_to_the_dead_letters_and_the_rest_goe
             .map(|(topic, _)| *topic)
             .collect();
         let dead = log.await_records(&format!("{}-dlq", service.name()), letters.len());
-        let mut from: Vec<String> = dead.iter().map(|record| header(record, "__streams.errors.topic")).collect();
+        let mut from: Vec<String> =
+            dead.iter().map(|record| header(record, "__streams.errors.topic")).collect();
         from.sort();
         let mut expected = letters.clone();
         expected.sort_unstable();

@@ -1,5 +1,7 @@
 //! How processes start: with kept state, without, in the wrong place, or not at all.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::process::Command;
 
 use local_kafka::{Config, LocalKafka};
@@ -76,7 +78,8 @@ async fn a_process_without_kafka_says_so_and_waits() {
 #[test]
 fn topics_that_do_not_fit_are_refused_with_both_values() {
     let three = (ORDERS.spec(), 3, ["partitions", "3", "4"]);
-    let deleted = (TopicSpec { cleanup: Cleanup::Delete, ..ORDERS.spec() }, 4, ["cleanup.policy", "delete", "compact"]);
+    let deleted =
+        (TopicSpec { cleanup: Cleanup::Delete, ..ORDERS.spec() }, 4, ["cleanup.policy", "delete", "compact"]);
     for (number, (topic, partitions, named)) in [three, deleted].into_iter().enumerate() {
         let mut pipeline = Deployment::new(&format!("misfit-{number}"));
         pipeline.log().create(&topic, partitions);
@@ -84,7 +87,8 @@ fn topics_that_do_not_fit_are_refused_with_both_values() {
         let process = pipeline.process(Service::Orders, 0);
         assert!(!process.await_end().success());
         let said = process.said();
-        let refusal = said.lines().rfind(|line| line.contains("topic orders has")).unwrap_or_else(|| panic!("{said}"));
+        let refusal =
+            said.lines().rfind(|line| line.contains("topic orders has")).unwrap_or_else(|| panic!("{said}"));
         assert!(named.iter().all(|value| refusal.contains(value)), "{refusal}");
     }
 }
@@ -122,8 +126,12 @@ async fn a_client_is_told_what_is_wrong_with_its_request() {
     let wrong = json!({"id": "🦀", "customerId": "c-1", "currency": "EUR", "state": "VALIDATED",
                        "lines": [{"productId": "p-1", "quantity": 1.5, "unitPrice": "1.005"}]});
     let answer = pipeline.orders().post("/v1/orders", &wrong).await.expect_status(422);
-    let mut pointers: Vec<&str> =
-        answer.body["errors"].as_array().unwrap().iter().filter_map(|error| error["pointer"].as_str()).collect();
+    let mut pointers: Vec<&str> = answer.body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|error| error["pointer"].as_str())
+        .collect();
     pointers.sort_unstable();
     assert_eq!(pointers, ["/id", "/lines/0/quantity", "/lines/0/unitPrice", "/state"], "{answer:?}");
 }

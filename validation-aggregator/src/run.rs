@@ -46,7 +46,9 @@ mod tests {
 
     #[test]
     fn a_deadline_is_a_positive_duration() {
-        for (text, expected) in [("30s", Some(30_000)), ("1m 30s", Some(90_000)), ("250ms", Some(250)), ("PT2S", Some(2_000))] {
+        for (text, expected) in
+            [("30s", Some(30_000)), ("1m 30s", Some(90_000)), ("250ms", Some(250)), ("PT2S", Some(2_000))]
+        {
             assert_eq!(deadline(text).ok(), expected.map(Duration::from_millis), "{text}");
         }
         for text in ["", "30", "-5s", "0s", "soon"] {

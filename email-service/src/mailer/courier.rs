@@ -39,7 +39,7 @@ struct Stopped;
 
 /// For when the backoff has come to its end, which it may if its settings limit the total delay. No mail is
 /// given up for that.
-const LAST_DELAY: Duration = Duration::from_secs(60);
+const LAST_DELAY: Duration = Duration::from_secs(10);
 
 impl Courier {
     pub(super) fn new(

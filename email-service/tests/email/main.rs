@@ -1,5 +1,7 @@
 //! email-service from outside: its topology, its mails, and how they are delivered.
 
+#![expect(clippy::unwrap_used, reason = "all of this is test code, its helpers too")]
+
 mod fake_kafka;
 mod folder;
 mod mail;

@@ -13,9 +13,12 @@ fn smtp(server: &SmtpServer) -> Smtp {
     Smtp::new(&server.url("", ""), Handle::current()).unwrap()
 }
 
+/// How a failure is built from its reason.
+type Failure = fn(String) -> DeliveryError;
+
 /// What the server says to one mail after the other, all to the same address.
 #[track_caller]
-fn check(replies: Replies, expected: &[Result<(), fn(String) -> DeliveryError>]) {
+fn check(replies: Replies, expected: &[Result<(), Failure>]) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let server = SmtpServer::start(replies);

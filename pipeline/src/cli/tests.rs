@@ -64,7 +64,7 @@ fn what_is_not_given_has_a_default() {
 
     let args = simulate("");
     assert_eq!(args.url.as_str(), "http://127.0.0.1:8080/");
-    assert_eq!((args.orders, args.rate, args.seed), (100, None, None));
+    assert_eq!((args.orders, args.rate(), args.seed), (100, None, None));
     assert_eq!(args.customers().len(), crate::seed::CUSTOMERS.len());
     assert_eq!(args.products().len(), crate::seed::PRODUCTS.len());
 }
@@ -103,8 +103,8 @@ fn what_makes_no_sense_is_refused() {
         ("up --kafka-port 0", "--kafka-port"),
         ("up --partitions 0", "--partitions"),
         ("up --http 8080", "is not of the form host:port"),
-        ("up --fraud-limits EUR", "a limit must be a whole number"),
-        ("up --smtp-url nonsense", "--smtp-url"),
+        ("up --fraud-limit EUR", "a limit must be a whole number"),
+        ("up --deadline 0s", "--deadline"),
         ("up --mail-from nobody", "--mail-from"),
         ("simulate --rate=-1", "must be a number of orders a second"),
         ("simulate --rate NaN", "must be a number of orders a second"),

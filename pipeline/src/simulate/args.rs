@@ -19,7 +19,7 @@ pub(crate) struct SimulateArgs {
     pub(crate) orders: usize,
     /// Orders a second; 0 or left out: as fast as the concurrency allows
     #[arg(long, env, value_parser = rate)]
-    pub(crate) rate: Option<f64>,
+    rate: Option<f64>,
     /// How many orders may be under way at once
     #[arg(long, env, default_value = "64")]
     pub(crate) concurrency: NonZeroUsize,

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Arg, Args};
+use email_service::MailArgs;
 use fraud_service::FraudPolicy;
 use service::ServiceArgs;
+use validation_aggregator::AggregatorArgs;
 
 /// Run the whole pipeline in one process: Kafka, the six services and something to begin with
 #[derive(Clone, Debug, Args)]
@@ -20,10 +22,14 @@ pub(crate) struct UpArgs {
     /// The port of the Kafka that is started [default: chosen by the operating system]
     #[arg(long, env, conflicts_with = "bootstrap_servers")]
     pub(crate) kafka_port: Option<NonZeroU16>,
-    /// What a customer's orders of an hour must not reach, in major units: a limit for all currencies, others
-    /// for some, such as 2000,JPY=300000
-    #[arg(long, env, value_name = "LIMITS", default_value_t)]
-    pub(crate) fraud_limits: FraudPolicy,
+    /// What a customer's orders of an hour may not reach, in major units: a number for all currencies, or such
+    /// as 2000,JPY=300000
+    #[arg(long, env, default_value_t)]
+    pub(crate) fraud_limit: FraudPolicy,
+    #[command(flatten)]
+    pub(crate) aggregator: AggregatorArgs,
+    #[command(flatten)]
+    pub(crate) mail: MailArgs,
     /// Add no customers and no stock
     #[arg(long, env, value_parser = BoolishValueParser::new())]
     pub(crate) no_seed: bool,

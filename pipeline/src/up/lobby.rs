@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::KeepAlive;
@@ -16,6 +17,9 @@ pub(crate) struct Lobby {
     server: ServerHandle,
 }
 
+/// Long enough for answers that are all at hand.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
 impl Lobby {
     /// Within a runtime.
     pub(crate) fn open(listener: &TcpListener) -> io::Result<Self> {
@@ -24,6 +28,8 @@ impl Lobby {
             .disable_signals()
             // So that no client's next request meets a server that is gone.
             .keep_alive(KeepAlive::Disabled)
+            // The services are not to wait for who connects and asks nothing.
+            .shutdown_timeout(LEAVE_WITHIN.as_secs())
             .listen(listener.try_clone()?)?
             .run();
         let handle = server.handle();

@@ -1,23 +1,17 @@
 //! The six services.
 
-use service::{Environment, RunningService, StartServiceError};
+use service::{Environment, RunningService};
 
 use super::UpArgs;
 
-/// Starts all of them. If one cannot be started, those before it are stopped again.
-pub(crate) fn start(
-    environment: &Environment,
-    args: &UpArgs,
-) -> Result<Vec<RunningService>, StartServiceError> {
-    _ = args;
+/// Starts all of them, within a tokio runtime. If one cannot be started, those before it stop again.
+pub(crate) fn start(environment: &Environment, args: &UpArgs) -> anyhow::Result<Vec<RunningService>> {
     Ok(vec![
-        RunningService::new(
-            "details-service",
-            environment.start(details_service::topology(), vec![service::topics::ORDERS.spec()])?,
-        ),
-        RunningService::new(
-            "fraud-service",
-            environment.start(fraud_service::topology(args.fraud_limits.clone()), vec![])?,
-        ),
+        orders_service::run(environment)?,
+        fraud_service::run(environment, args.fraud_limit.clone())?,
+        inventory_service::run(environment)?,
+        details_service::run(environment)?,
+        validation_aggregator::run(environment, &args.aggregator)?,
+        email_service::run(environment, &args.mail, args.data_dir().join("mail"))?,
     ])
 }

@@ -1,8 +1,23 @@
 //! From the first start to the second stop.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::pipeline::Up;
+use crate::pipeline::{Ready, Up, send};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulation_that_is_interrupted_tells_what_there_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = Up::start(directory.path(), &[]).ready();
+
+    let simulation = pipeline.simulation(&["--orders", "1000", "--rate", "10", "--products", "p-3"]);
+    // Ten orders at least: the first of them have been told to be decided.
+    while pipeline.stock("p-3").await["onHand"].as_i64().unwrap() > 10_000 - 30 {}
+    send("INT", simulation.id());
+    let output = simulation.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(128 + 2));
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(report.contains(" of 1000 orders") && report.contains("decided"), "{report}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_life_and_the_next() {
@@ -18,14 +33,24 @@ async fn a_life_and_the_next() {
     let report = String::from_utf8(simulated.stdout).unwrap();
     assert!(simulated.status.success(), "{report}");
     assert!(report.starts_with("50 of 50 orders"), "{report}");
-    let sold = pipeline.stock("p-1").await;
-    assert!(sold["onHand"].as_i64().unwrap() < 10_000 && sold["reserved"] == json!(0), "{sold}");
+    let sold = settled_stock(&pipeline, "p-1").await;
+    assert!(sold["onHand"].as_i64().unwrap() < 10_000, "{sold}");
     pipeline.stop("TERM");
 
     let pipeline = Up::start(directory.path(), &[]).ready();
-    assert_eq!(pipeline.stock("p-1").await, sold);
-    assert_eq!(pipeline.get("/v1/orders/first").await.json::<serde_json::Value>().await.unwrap(), order);
+    assert_eq!(settled_stock(&pipeline, "p-1").await, sold);
+    assert_eq!(pipeline.get("/v1/orders/first").await.json::<Value>().await.unwrap(), order);
     let order = pipeline.order("second").await;
     assert_eq!(order["state"], "VALIDATED", "{order}");
     pipeline.stop("INT");
+}
+
+/// A stock when all decided orders have reached it: shortly after they were decided.
+async fn settled_stock(pipeline: &Ready, product: &str) -> Value {
+    loop {
+        let stock = pipeline.stock(product).await;
+        if stock["reserved"] == json!(0) {
+            return stock;
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! `pipeline up` and `pipeline simulate` as their users meet them: as processes, on a real Kafka.
 
+#![expect(clippy::unwrap_used, reason = "all of this is test code, its helpers too")]
+
 mod brokers;
 mod lives;
 mod pipeline;

@@ -106,9 +106,14 @@ impl Ready {
         decided.json().await.unwrap()
     }
 
+    /// Starts a `pipeline simulate` against it.
+    pub(crate) fn simulation(&self, arguments: &[&str]) -> Child {
+        command("simulate").args(["--url", &self.url]).args(arguments).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Runs `pipeline simulate` against it, to its end.
     pub(crate) fn simulate(&self, arguments: &[&str]) -> Output {
-        command("simulate").args(["--url", &self.url]).args(arguments).output().unwrap()
+        self.simulation(arguments).wait_with_output().unwrap()
     }
 
     /// Stops it as a shell or an init system does. Neither it nor its broker is there afterwards.

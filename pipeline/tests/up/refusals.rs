@@ -33,6 +33,12 @@ fn a_port_for_kafka_that_is_taken() {
 }
 
 #[test]
+fn a_mail_server_that_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    check(Up::start(directory.path(), &["--smtp-url", "nonsense"]), &["not the URL of a mail server"]);
+}
+
+#[test]
 fn a_directory_that_another_process_uses_and_partitions_that_do_not_match() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");

@@ -36,18 +36,18 @@ impl ClusterAdmin {
         Ok(Self { client, names: Names::new(settings.prefix()) })
     }
 
-    /// The number of partitions of each of these topics. Asks for all topics: asking for one by name can create it.
-    fn partitions(&mut self, topics: &[Arc<str>]) -> Result<Vec<Option<i32>>, ClientError> {
+    /// What the cluster says of these topics. Asks for all topics: asking for one by name can create it.
+    fn find(&mut self, topics: &[Arc<str>]) -> Result<Vec<Option<Found>>, ClientError> {
         let attempt = "list the topics";
         let metadata = self.client.inner().fetch_metadata(None, PATIENCE).map_err(failed(attempt))?;
-        let count = |topic: &Arc<str>| {
+        let find = |topic: &Arc<str>| {
             let name = self.names.on_cluster(topic);
-            match metadata.topics().iter().find(|found| found.name() == name) {
-                Some(found) => usable_partitions(found),
+            match metadata.topics().iter().find(|topic| topic.name() == name) {
+                Some(topic) => found(topic),
                 None => Ok(None),
             }
         };
-        topics.iter().map(count).collect::<Result<_, _>>().map_err(failed_with(attempt))
+        topics.iter().map(find).collect::<Result<_, _>>().map_err(failed_with(attempt))
     }
 
     /// The settings of these topics, which exist.
@@ -57,15 +57,15 @@ impl ClusterAdmin {
             topics.iter().map(|topic| self.names.on_cluster(topic).to_string()).collect();
         let wanted: Vec<ResourceSpecifier<'_>> =
             names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let answers = block_on(self.client.describe_configs(&wanted, &options()))
-            .map_err(failed(attempt.clone()))?;
+        let answers =
+            block_on(self.client.describe_configs(&wanted, &options())).map_err(failed(attempt.clone()))?;
         answers.into_iter().collect::<Result<_, _>>().map_err(failed_with(attempt))
     }
 
     /// The broker that answers learns of a new topic a moment after the controller has made it.
     fn await_topic(&mut self, topic: &Arc<str>) -> Result<(), ClientError> {
         let deadline = Instant::now() + PATIENCE;
-        while self.partitions(std::slice::from_ref(topic))? == [None] {
+        while !matches!(self.find(std::slice::from_ref(topic))?[..], [Some(Found { is_led: true, .. })]) {
             if Instant::now() >= deadline {
                 return Err(ClientError {
                     kind: ErrorKind::Retriable,
@@ -89,22 +89,22 @@ impl Admin for ClusterAdmin {
     }
 
     fn describe(&mut self, topics: &[Arc<str>]) -> Result<Vec<Option<TopicDescription>>, ClientError> {
-        let partitions = self.partitions(topics)?;
+        let found = self.find(topics)?;
         let existing: Vec<Arc<str>> = topics
             .iter()
-            .zip(&partitions)
-            .filter(|(_, partitions)| partitions.is_some())
+            .zip(&found)
+            .filter(|(_, found)| found.is_some())
             .map(|(topic, _)| topic.clone())
             .collect();
         if existing.is_empty() {
             return Ok(vec![None; topics.len()]);
         }
         let mut settings = existing.iter().zip(self.settings_of(&existing)?);
-        let mut describe = |partitions: i32| {
+        let mut describe = |found: Found| {
             let (topic, settings) = settings.next()?;
-            Some(description(topic, partitions, &settings))
+            Some(description(topic, found.partitions, &settings))
         };
-        partitions.into_iter().map(|partitions| partitions.and_then(&mut describe).transpose()).collect()
+        found.into_iter().map(|found| found.and_then(&mut describe).transpose()).collect()
     }
 
     fn create(&mut self, topic: &TopicSpec, partitions: i32, replication: i32) -> Result<(), ClientError> {
@@ -132,10 +132,8 @@ impl Admin for ClusterAdmin {
         }
         let attempt = || format!("delete records of {} partitions", before.len());
         let list = self.names.list_at(before).map_err(failed(attempt()))?;
-        let answer =
-            block_on(self.client.delete_records(&list, &options())).map_err(failed(attempt()))?;
-        let partitions: Vec<TopicPartition> =
-            before.iter().map(|(partition, _)| partition.clone()).collect();
+        let answer = block_on(self.client.delete_records(&list, &options())).map_err(failed(attempt()))?;
+        let partitions: Vec<TopicPartition> = before.iter().map(|(partition, _)| partition.clone()).collect();
         self.names.offsets_in(&answer, &partitions).map(drop).map_err(failed(attempt()))
     }
 }
@@ -144,18 +142,25 @@ fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
 }
 
-/// None as long as a partition has no leader: the topic is on its way.
-fn usable_partitions(topic: &MetadataTopic) -> Result<Option<i32>, RDKafkaErrorCode> {
+/// A topic of the cluster.
+struct Found {
+    partitions: i32,
+    /// Whether each partition has a leader: it can be used.
+    is_led: bool,
+}
+
+fn found(topic: &MetadataTopic) -> Result<Option<Found>, RDKafkaErrorCode> {
     match topic.error().map(RDKafkaErrorCode::from) {
         None => {}
+        // The second one: it is being made.
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable) => {
             return Ok(None);
         }
         Some(code) => return Err(code),
     }
-    let partitions = topic.partitions();
-    let is_led = !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0);
-    Ok(i32::try_from(partitions.len()).ok().filter(|_| is_led))
+    let is_led = topic.partitions().iter().all(|partition| partition.leader() >= 0);
+    let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
+    Ok(Some(Found { partitions, is_led }))
 }
 
 fn description(

@@ -156,7 +156,6 @@ impl Settings {
         for (name, value) in own {
             config.set(*name, value);
         }
-        if let Ok(d) = std::env::var("DBG") { config.set("debug", d); config.set_log_level(RDKafkaLogLevel::Debug); }
         for (name, value) in &self.0.client_settings {
             config.set(name, value);
         }

@@ -190,7 +190,12 @@ mod tests {
         check(produced(Code::ProducerFenced), Fenced, Fenced, Fenced);
         check(produced(Code::TopicAuthorizationFailed), Fatal, Fatal, Fatal);
         check(KafkaError::ConsumerCommit(Code::IllegalGeneration), Fenced, Fenced, Fenced);
-        check(KafkaError::MessageConsumption(Code::AutoOffsetReset), OffsetOutOfRange, OffsetOutOfRange, Fenced);
+        check(
+            KafkaError::MessageConsumption(Code::AutoOffsetReset),
+            OffsetOutOfRange,
+            OffsetOutOfRange,
+            Fenced,
+        );
         check(KafkaError::MessageConsumptionFatal(Code::Unknown), Fenced, Fenced, Fenced);
         check(KafkaError::AdminOp(Code::UnknownTopicOrPartition), Retriable, Abortable, Fenced);
     }

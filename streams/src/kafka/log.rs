@@ -36,7 +36,6 @@ impl ClientLog {
 impl ClientContext for ClientLog {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let client = &self.client;
-        if std::env::var_os("DBG").is_some() { eprintln!("{:?} {client} {facility} {message}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()%1000000); }
         match level {
             // Each client repeats these for each attempt to connect while a broker is away.
             _ if matches!(facility, "FAIL" | "ERROR") => tracing::debug!(client, facility, "{message}"),

@@ -146,7 +146,11 @@ impl TransactionalProducer for Producer {
             return Err(failure);
         }
         if delivered.count < self.sent {
-            return Err(self.failure(ErrorKind::Abortable, "flush the records", "the broker does not answer"));
+            return Err(self.failure(
+                ErrorKind::Abortable,
+                "flush the records",
+                "the broker does not answer",
+            ));
         }
         let offsets = delivered.last_offsets();
         drop(delivered);
@@ -292,10 +296,7 @@ impl ProducerContext for Deliveries {
 
 /// Whether it never left, and librdkafka knows that: what an abort does to records.
 fn was_purged(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
-    )
+    matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
 }
 
 impl ClientContext for Deliveries {

@@ -86,8 +86,7 @@ impl Reader for PartitionReader {
         let attempt = format!("fetch the committed offsets of {}", self.group);
         let fetcher = self.fetcher()?;
         let list = fetcher.names().list(partitions);
-        let answer =
-            fetcher.consumer().committed_offsets(list, PATIENCE).map_err(failed(attempt.clone()))?;
+        let answer = fetcher.consumer().committed_offsets(list, PATIENCE).map_err(failed(attempt.clone()))?;
         fetcher.names().offsets_in(&answer, partitions).map_err(failed(attempt))
     }
 

@@ -30,10 +30,7 @@ impl RecordWriter {
         let context = Reports { log: ClientLog::new("writer"), gate: gate.clone() };
         let producer: BaseProducer<Reports> =
             settings.idempotent().create_with_context(context).map_err(failed("make a producer"))?;
-        Ok(Self {
-            names: Mutex::new(Names::new(settings.prefix())),
-            pumped: Pumped::start(producer, gate)?,
-        })
+        Ok(Self { names: Mutex::new(Names::new(settings.prefix())), pumped: Pumped::start(producer, gate)? })
     }
 }
 

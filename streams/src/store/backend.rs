@@ -10,6 +10,9 @@ use crate::Timestamp;
 /// A key with its new value, or none where the key is deleted.
 pub type Change = (Bytes, Option<Bytes>);
 
+/// Sees the entries of a range, key and value, one after the other, until it breaks.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// Why the committed layer failed.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {attempted}: {source}")]
@@ -21,7 +24,10 @@ pub struct BackendError {
 }
 
 impl BackendError {
-    pub(crate) fn new(attempted: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        attempted: &'static str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
         Self { attempted, source: Box::new(source) }
     }
 }
@@ -42,12 +48,7 @@ pub trait StoreBackend: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError>;
 
     /// Shows the entries between the bounds to `visit`, in the order of their keys, until it breaks.
-    fn range(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), BackendError>;
+    fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, visit: &mut Visit<'_>) -> Result<(), BackendError>;
 
     /// Writes the changes and the checkpoint together: after a crash both are there or neither is.
     fn apply(&self, changes: Vec<Change>, checkpoint: Checkpoint) -> Result<(), BackendError>;
@@ -62,5 +63,10 @@ pub trait StoreBackend: Send + Sync {
 /// Gives out the stores of a process.
 pub trait StoreSupplier: Send + Sync {
     /// The store `store` of `application` in one partition. Asked for twice, it is the same store.
-    fn store(&self, application: &str, store: &str, partition: i32) -> Result<Arc<dyn StoreBackend>, BackendError>;
+    fn store(
+        &self,
+        application: &str,
+        store: &str,
+        partition: i32,
+    ) -> Result<Arc<dyn StoreBackend>, BackendError>;
 }

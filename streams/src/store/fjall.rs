@@ -4,7 +4,7 @@
 //! bounded. Nothing is synced: what a power cut takes away, Kafka's changelog brings back, and fjall's
 //! journal comes back as a prefix of what was written, so that a checkpoint never runs ahead of its data.
 
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use tracing::warn;
 
-use super::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier};
+use super::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier, Visit};
 use crate::Timestamp;
 
 const CACHE_BYTES: u64 = 16 << 20;
@@ -67,7 +67,12 @@ impl FjallStores {
 }
 
 impl StoreSupplier for FjallStores {
-    fn store(&self, application: &str, store: &str, partition: i32) -> Result<Arc<dyn StoreBackend>, BackendError> {
+    fn store(
+        &self,
+        application: &str,
+        store: &str,
+        partition: i32,
+    ) -> Result<Arc<dyn StoreBackend>, BackendError> {
         let prefix = format!("{application}/{store}/{partition}/").into_bytes();
         Ok(Arc::new(FjallStore { stores: self.clone(), prefix }))
     }
@@ -95,16 +100,12 @@ impl FjallStore {
 
 impl StoreBackend for FjallStore {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
-        let value = self.stores.keyspace.get(self.entry(key)).map_err(|e| BackendError::new("read a key", e))?;
+        let value =
+            self.stores.keyspace.get(self.entry(key)).map_err(|e| BackendError::new("read a key", e))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
-    fn range(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), BackendError> {
+    fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, visit: &mut Visit<'_>) -> Result<(), BackendError> {
         let from = match from {
             Bound::Unbounded => Bound::Included(self.entry(b"")),
             bound => bound.map(|key| self.entry(key)),
@@ -138,7 +139,11 @@ impl StoreBackend for FjallStore {
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError> {
-        let value = self.stores.keyspace.get(self.checkpoint_key()).map_err(|e| BackendError::new("read the checkpoint", e))?;
+        let value = self
+            .stores
+            .keyspace
+            .get(self.checkpoint_key())
+            .map_err(|e| BackendError::new("read the checkpoint", e))?;
         // A checkpoint of another length is damage: none means a restore from the start.
         Ok(value.and_then(|value| {
             let (offset, at) = value.split_at_checked(8)?;
@@ -165,6 +170,8 @@ impl StoreBackend for FjallStore {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
 
     fn entries(store: &Arc<dyn StoreBackend>) -> Vec<(String, String)> {
@@ -207,12 +214,16 @@ mod tests {
     fn stores_and_partitions_are_apart() {
         let directory = tempfile::tempdir().unwrap();
         let stores = FjallStores::open(directory.path()).unwrap();
-        let (one, other) = (stores.store("app", "store", 1).unwrap(), stores.store("app", "store", 11).unwrap());
+        let (one, other) =
+            (stores.store("app", "store", 1).unwrap(), stores.store("app", "store", 11).unwrap());
         one.apply(vec![change("a", Some("1"))], at(1)).unwrap();
         other.apply(vec![change("a", Some("2"))], at(2)).unwrap();
         one.clear().unwrap();
         assert_eq!((entries(&one), one.checkpoint().unwrap()), (vec![], None));
-        assert_eq!((entries(&other), other.checkpoint().unwrap()), (vec![("a".into(), "2".into())], Some(at(2))));
+        assert_eq!(
+            (entries(&other), other.checkpoint().unwrap()),
+            (vec![("a".into(), "2".into())], Some(at(2)))
+        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! A committed layer in memory, for tests and simulation.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{BackendError, Change, Checkpoint, StoreBackend};
+use super::{BackendError, Change, Checkpoint, StoreBackend, Visit};
 
 /// A store that lives as long as the process.
 #[derive(Debug, Default)]
@@ -29,12 +29,7 @@ impl StoreBackend for MemoryStore {
         Ok(self.state().entries.get(key).cloned())
     }
 
-    fn range(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), BackendError> {
+    fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, visit: &mut Visit<'_>) -> Result<(), BackendError> {
         for (key, value) in self.state().entries.range::<[u8], _>((from, to)) {
             if visit(key, value).is_break() {
                 break;

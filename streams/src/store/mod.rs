@@ -14,7 +14,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub use self::backend::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier};
+pub use self::backend::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier, Visit};
 pub use self::fjall::{FjallStores, OpenStoresError};
 pub use self::memory::MemoryStore;
 pub(crate) use self::overlay::OverlayStore;

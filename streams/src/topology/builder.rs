@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::codec::{Key, Value, decode_key, decode_value};
 use crate::codec::DecodeError;
+use crate::codec::{Key, Value, decode_key, decode_value};
 use crate::global::{GlobalTable, GlobalTableSpec};
 use crate::processor::Processor;
 use crate::store::{Fold, Store, StoreSpec};
@@ -59,9 +59,11 @@ impl TopologyBuilder {
     ) -> Store<K, V> {
         let accept = move |key: &[u8], stored: Option<&[u8]>, value: &[u8]| {
             let stored = stored.and_then(|stored| decode_value(stored).ok());
-            decode_key::<K>(key).is_ok() && decode_value(value).is_ok_and(|value| newer(stored.as_ref(), &value))
+            decode_key::<K>(key).is_ok()
+                && decode_value(value).is_ok_and(|value| newer(stored.as_ref(), &value))
         };
-        let spec = StoreSpec { name: name.into(), changelog: topic.spec(), fold: Fold::Accept(Arc::new(accept)) };
+        let spec =
+            StoreSpec { name: name.into(), changelog: topic.spec(), fold: Fold::Accept(Arc::new(accept)) };
         self.graph.borrow_mut().add_store(spec)
     }
 
@@ -94,7 +96,10 @@ impl<K: Clone + Send + 'static, V: Clone + Send + 'static> Stream<K, V> {
     }
 
     /// Each record becomes another one with the same key, or none.
-    pub fn filter_map_values<VO>(self, function: impl Fn(&K, V) -> Option<VO> + Send + Sync + 'static) -> Stream<K, VO>
+    pub fn filter_map_values<VO>(
+        self,
+        function: impl Fn(&K, V) -> Option<VO> + Send + Sync + 'static,
+    ) -> Stream<K, VO>
     where
         VO: Clone + Send + 'static,
     {
@@ -133,7 +138,11 @@ impl<K: Clone + Send + 'static, V: Clone + Send + 'static> Stream<K, V> {
 impl<K: Key, V: Value> Stream<K, V> {
     /// The same records under new keys, by way of the topic `<application>-<name>-repartition`, so that all
     /// of one key meet in one task.
-    pub fn rekey<KO: Key>(self, name: &str, key: impl Fn(&K, &V) -> KO + Send + Sync + 'static) -> Stream<KO, V> {
+    pub fn rekey<KO: Key>(
+        self,
+        name: &str,
+        key: impl Fn(&K, &V) -> KO + Send + Sync + 'static,
+    ) -> Stream<KO, V> {
         self.flat_map(move |old, value| [(key(&old, &value), value)]).repartition(name)
     }
 

@@ -42,7 +42,8 @@ pub(crate) struct Source {
     pub(crate) decode: Box<DecodeFn>,
 }
 
-pub(crate) type DecodeFn = dyn Fn(Option<&[u8]>, Option<&[u8]>) -> Result<AnyRecord, DecodeError> + Send + Sync;
+pub(crate) type DecodeFn =
+    dyn Fn(Option<&[u8]>, Option<&[u8]>) -> Result<AnyRecord, DecodeError> + Send + Sync;
 
 impl Topology {
     /// Begins the topology of `application`, whose name prefixes its internal topics and is its consumer group.
@@ -89,7 +90,8 @@ impl Topology {
 
 impl fmt::Debug for Topology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = |topics: Vec<&TopicSpec>| topics.iter().map(|topic| topic.name.to_string()).collect::<Vec<_>>();
+        let names =
+            |topics: Vec<&TopicSpec>| topics.iter().map(|topic| topic.name.to_string()).collect::<Vec<_>>();
         f.debug_struct("Topology")
             .field("application", &self.application)
             .field("sources", &names(self.source_topics().collect()))

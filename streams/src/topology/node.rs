@@ -81,7 +81,9 @@ pub(super) struct SinkNode<K, V, F> {
     types: std::marker::PhantomData<fn(K, V)>,
 }
 
-pub(super) fn sink<K: Key, V: Value>(topic: impl Fn(&K, &V) -> Arc<str> + Send + Sync + 'static) -> Box<dyn Node> {
+pub(super) fn sink<K: Key, V: Value>(
+    topic: impl Fn(&K, &V) -> Arc<str> + Send + Sync + 'static,
+) -> Box<dyn Node> {
     Box::new(SinkNode { topic, types: std::marker::PhantomData })
 }
 

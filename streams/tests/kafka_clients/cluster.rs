@@ -7,8 +7,8 @@ use bytes::Bytes;
 use local_kafka::{Config, LocalKafka};
 use streams::kafka::{Kafka, KafkaConfig};
 use streams::{
-    Cleanup, ClientError, ClientSupplier, ConsumerRecord, GroupConsumer, GroupEvent, GroupMetadata, Membership,
-    ProducerRecord, Reader, TopicPartition, TopicSpec, TransactionalProducer,
+    Cleanup, ClientError, ClientSupplier, ConsumerRecord, GroupConsumer, GroupEvent, GroupMetadata,
+    Membership, ProducerRecord, Reader, TopicPartition, TopicSpec, TransactionalProducer,
 };
 
 /// Longer than anything takes that does not hang.

@@ -117,6 +117,52 @@ fn idle_clients() {
     println!("six idle consumers: {:.2} % of a core", percent(of_consumers));
 }
 
+#[test]
+#[ignore = "a measurement"]
+fn leaving() {
+    const ROUNDS: usize = 10;
+    let cluster = Cluster::of("leaving");
+    cluster.create("in", 1);
+    let mut leaving = cluster.consumer(&["in"]);
+    assigned_from_beginning(&mut *leaving);
+    let (mut closing, mut handing_over, mut dropping) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let mut next = cluster.consumer(&["in"]);
+        // Both are members.
+        while !matches!(leaving.poll(Duration::from_millis(10)).unwrap(), Some(GroupEvent::Revoked { .. })) {
+            next.poll(Duration::from_millis(10)).unwrap();
+        }
+        leaving.unassign().unwrap();
+        let (mut rejoined, mut joined) = (false, false);
+        while !(rejoined && joined) {
+            for (consumer, is_assigned) in [(&mut leaving, &mut rejoined), (&mut next, &mut joined)] {
+                if let Some(GroupEvent::Assigned(..)) = consumer.poll(Duration::from_millis(10)).unwrap() {
+                    consumer.assign(&[]).unwrap();
+                    *is_assigned = true;
+                }
+            }
+        }
+        let start = Instant::now();
+        leaving.close();
+        closing.push(start.elapsed());
+        assigned_from_beginning(&mut *next);
+        handing_over.push(start.elapsed());
+        leaving = next;
+
+        let mut producer = cluster.producer("p");
+        producer.begin().unwrap();
+        producer.commit().unwrap();
+        let start = Instant::now();
+        drop(producer);
+        dropping.push(start.elapsed());
+    }
+    for (what, times) in
+        [("closing", closing), ("handing over", handing_over), ("dropping a producer", dropping)]
+    {
+        println!("{what}: {times:.0?}");
+    }
+}
+
 fn rate(count: usize, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }

@@ -93,7 +93,8 @@ fn a_rebalance_reaches_a_member_that_changes_its_assignment_all_the_time() {
     soon("a revocation", || {
         restless.assign(&[(in_0.clone(), 0), (in_1.clone(), 0)]).unwrap();
         step(&mut *other, &mut owned);
-        matches!(restless.poll(Duration::ZERO).unwrap(), Some(GroupEvent::Revoked { lost: false })).then_some(())
+        matches!(restless.poll(Duration::ZERO).unwrap(), Some(GroupEvent::Revoked { lost: false }))
+            .then_some(())
     });
     restless.unassign().unwrap();
     let mut of_restless = Vec::new();

@@ -1,6 +1,8 @@
 //! Who may commit.
 
-use streams::{ClientSupplier, ErrorKind};
+use std::time::Duration;
+
+use streams::{ClientSupplier, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, TopicPartition};
 
 use crate::cluster::{
     Cluster, assigned_from_beginning, assignment, event, place, read, record, retried, values,
@@ -59,19 +61,17 @@ fn a_membership_is_void_once_the_group_has_gone_on() {
 }
 
 /// Answers one event, if there is one; the assignment when it is one.
-fn step(
-    consumer: &mut dyn streams::GroupConsumer,
-) -> Option<(Vec<streams::TopicPartition>, streams::GroupMetadata)> {
-    match consumer.poll(std::time::Duration::from_millis(50)).unwrap()? {
-        streams::GroupEvent::Assigned(partitions, metadata) => {
+fn step(consumer: &mut dyn GroupConsumer) -> Option<(Vec<TopicPartition>, GroupMetadata)> {
+    match consumer.poll(Duration::from_millis(50)).unwrap()? {
+        GroupEvent::Assigned(partitions, metadata) => {
             consumer.assign(&[]).unwrap();
             Some((partitions, metadata))
         }
-        streams::GroupEvent::Revoked { .. } => {
+        GroupEvent::Revoked { .. } => {
             consumer.unassign().unwrap();
             None
         }
-        streams::GroupEvent::Record(_) => None,
+        GroupEvent::Record(_) => None,
     }
 }
 

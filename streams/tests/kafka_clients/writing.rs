@@ -18,7 +18,10 @@ fn records_go_out_and_come_back() {
     let in_0 = place("in", 0);
     let empty = Header { name: "empty".to_string(), value: None };
     let sent = [
-        ProducerRecord { headers: vec![Header::new("h", "1"), Header::new("h", "2"), empty], ..record(&in_0, "k", "v") },
+        ProducerRecord {
+            headers: vec![Header::new("h", "1"), Header::new("h", "2"), empty],
+            ..record(&in_0, "k", "v")
+        },
         ProducerRecord { value: None, ..record(&in_0, "tombstone", "") },
         ProducerRecord { key: None, ..record(&in_0, "", "no key") },
         ProducerRecord { key: Some(Bytes::new()), value: Some(Bytes::new()), ..record(&in_0, "", "") },

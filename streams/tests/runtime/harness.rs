@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use local_kafka::{Config, LocalKafka};
 use streams::kafka::{Kafka, KafkaConfig};
 use streams::{
-    ClientSupplier, CommandWriter, ConsumerRecord, Context, Health, Metrics, ProcessError, Processor, Queries,
-    StateDirectory, Store, Streams, StreamsConfig, Topic, TopicPartition, TopicSpec, Topology, Written,
+    ClientSupplier, CommandWriter, ConsumerRecord, Context, Health, Metrics, ProcessError, Processor,
+    Queries, StateDirectory, Store, Streams, StreamsConfig, Topic, TopicPartition, TopicSpec, Topology,
+    Written,
 };
 
 pub(crate) const PAYMENTS: Topic<String, i64> = Topic::new("payments");
@@ -152,9 +153,10 @@ impl App {
         reader.assign(&beginnings).unwrap();
         let mut records = Vec::new();
         loop {
-            let behind = partitions.iter().zip(&ends).any(|(partition, end)| {
-                reader.position(partition).unwrap().unwrap_or(0) < end.high
-            });
+            let behind = partitions
+                .iter()
+                .zip(&ends)
+                .any(|(partition, end)| reader.position(partition).unwrap().unwrap_or(0) < end.high);
             if !behind {
                 return records;
             }

@@ -1,11 +1,15 @@
 //! The runtime on a real Kafka.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 mod harness;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use streams::{Checkpoint, ClientSupplier, ProducerRecord, StateDirectory, StoreSupplier, Timestamp, partition_of};
+use streams::{
+    Checkpoint, ClientSupplier, ProducerRecord, StateDirectory, StoreSupplier, Timestamp, partition_of,
+};
 
 use harness::{ALERTS, App, CURSED, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, key, number};
 
@@ -32,7 +36,11 @@ async fn offsets_and_state_go_on_after_a_restart() {
     let written = app.pay("a", 50).await;
     let running = app.start();
     assert_eq!(running.spent_after(written, "a").await, Some(120));
-    assert_eq!(running.metrics().snapshot().get("restored_records").copied().unwrap_or(0), 0, "the store was kept");
+    assert_eq!(
+        running.metrics().snapshot().get("restored_records").copied().unwrap_or(0),
+        0,
+        "the store was kept"
+    );
     running.streams.close();
 
     std::fs::remove_dir_all(app.state_path()).unwrap();
@@ -67,7 +75,10 @@ async fn a_record_that_cannot_be_decoded_goes_to_the_dead_letter_topic() {
     assert_eq!((&dead.key, &dead.value), (&poison.key, &poison.value), "raw bytes");
     let header = |name: &str| {
         let header = dead.headers.iter().find(|header| header.name == name);
-        String::from_utf8(header.unwrap_or_else(|| panic!("no header {name}")).value.clone().unwrap().to_vec()).unwrap()
+        String::from_utf8(
+            header.unwrap_or_else(|| panic!("no header {name}")).value.clone().unwrap().to_vec(),
+        )
+        .unwrap()
     };
     assert_eq!(header("trace"), "t-1");
     assert_eq!(header("__streams.errors.topic"), "payments");
@@ -106,7 +117,8 @@ async fn a_second_instance_takes_its_share_and_gives_it_back() {
         app.pay(account, 60).await;
     }
     app.read(ALERTS.name(), accounts.len());
-    let shares = |running: &harness::Running| (0..PARTITIONS).filter(|p| running.queries().serves(*p)).count();
+    let shares =
+        |running: &harness::Running| (0..PARTITIONS).filter(|p| running.queries().serves(*p)).count();
     assert_eq!((shares(&first), shares(&second)), (1, 1));
     second.streams.close();
     let last = app.pay("account-0", 1).await;
@@ -132,7 +144,8 @@ async fn a_second_instance_takes_its_share_and_gives_it_back() {
 async fn a_store_that_cannot_be_trusted_is_rebuilt() {
     let now = Timestamp::of_wall_clock();
     let long_ago = now - Duration::from_secs(100 * 24 * 60 * 60);
-    for (case, beyond, at, found) in [("kept", 0, now, 1), ("beyond", 1_000, now, 5), ("old", 0, long_ago, 5)] {
+    for (case, beyond, at, found) in [("kept", 0, now, 1), ("beyond", 1_000, now, 5), ("old", 0, long_ago, 5)]
+    {
         let app = App::new(&format!("trust-{case}"));
         let running = app.start();
         let written = app.pay("a", 5).await;
