@@ -1,7 +1,5 @@
 //! How processes start: with kept state, without, in the wrong place, or not at all.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
-
 use std::process::Command;
 
 use local_kafka::{Config, LocalKafka};

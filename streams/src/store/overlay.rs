@@ -1,5 +1,6 @@
 //! A store as a task sees it: the committed layer with the open transaction's writes on top.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -11,11 +12,14 @@ use super::{BackendError, Change, Checkpoint, StoreBackend};
 pub(crate) struct OverlayStore {
     committed: Arc<dyn StoreBackend>,
     overlay: BTreeMap<Bytes, Option<Bytes>>,
+    /// No key below this one has a value. Spares whoever uses a store as a queue from passing, at each look at its
+    /// front, over all that the files still remember as deleted.
+    floor: RefCell<Bytes>,
 }
 
 impl OverlayStore {
     pub(crate) fn new(committed: Arc<dyn StoreBackend>) -> Self {
-        Self { committed, overlay: BTreeMap::new() }
+        Self { committed, overlay: BTreeMap::new(), floor: RefCell::default() }
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
@@ -27,6 +31,10 @@ impl OverlayStore {
 
     /// Sets the key's value, or deletes the key.
     pub(crate) fn write(&mut self, key: Bytes, value: Option<Bytes>) {
+        let floor = self.floor.get_mut();
+        if value.is_some() && key < *floor {
+            *floor = key.clone();
+        }
         self.overlay.insert(key, value);
     }
 
@@ -37,7 +45,33 @@ impl OverlayStore {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, BackendError> {
-        if is_empty(from, to) || limit == 0 {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let floor = self.floor.borrow().clone();
+        let at_floor = match from {
+            Bound::Unbounded => true,
+            Bound::Included(from) | Bound::Excluded(from) => from < floor.as_ref(),
+        };
+        let found = self.entries(if at_floor { Bound::Included(&floor) } else { from }, to, limit)?;
+        if at_floor {
+            self.raise_floor(found.first().map(|(key, _)| key), to);
+        }
+        Ok(found)
+    }
+
+    /// There is nothing between the floor and `first`, or `to` if there is no first.
+    fn raise_floor(&self, first: Option<&Bytes>, to: Bound<&[u8]>) {
+        let floor = match (first, to) {
+            (Some(first), _) => first.clone(),
+            (None, Bound::Excluded(to) | Bound::Included(to)) => Bytes::copy_from_slice(to),
+            (None, Bound::Unbounded) => return,
+        };
+        self.floor.replace_with(|known| std::mem::take(known).max(floor));
+    }
+
+    fn entries(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, BackendError> {
+        if is_empty(from, to) {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
@@ -76,6 +110,8 @@ impl OverlayStore {
     /// After an abort: as if the transaction had never been.
     pub(crate) fn abort(&mut self) {
         self.overlay.clear();
+        // What the transaction had deleted is there again.
+        self.floor.get_mut().clear();
     }
 
     pub(crate) fn committed(&self) -> &Arc<dyn StoreBackend> {
@@ -110,6 +146,23 @@ mod tests {
 
     fn changes() -> impl Strategy<Value = Vec<Change>> {
         prop::collection::vec((key(), prop::option::of(key())), 0..20)
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Write(Bytes, Option<Bytes>),
+        Read(Option<Bytes>, Bytes, usize),
+        Commit,
+        Abort,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (key(), prop::option::of(key())).prop_map(|(key, value)| Step::Write(key, value)),
+            4 => (prop::option::of(key()), key(), 1_usize..4).prop_map(|(from, to, limit)| Step::Read(from, to, limit)),
+            1 => Just(Step::Commit),
+            1 => Just(Step::Abort),
+        ]
     }
 
     proptest! {
@@ -149,6 +202,39 @@ mod tests {
             prop_assert_eq!(backend.checkpoint().unwrap(), Some(at(2)));
             let all: Vec<_> = model.into_iter().collect();
             prop_assert_eq!(store.range(Bound::Unbounded, Bound::Unbounded, 100).unwrap(), all);
+        }
+
+        /// The same for any sequence of writes, reads, commits and aborts.
+        #[test]
+        fn reads_between_writes_see_what_is_there(steps in prop::collection::vec(step(), 0..60)) {
+            let mut store = OverlayStore::new(Arc::new(MemoryStore::default()));
+            let (mut committed, mut model) = (BTreeMap::new(), BTreeMap::new());
+            for step in steps {
+                match step {
+                    Step::Write(key, value) => {
+                        store.write(key.clone(), value.clone());
+                        match value {
+                            Some(value) => model.insert(key, value),
+                            None => model.remove(&key),
+                        };
+                    }
+                    Step::Read(from, to, limit) => {
+                        let between = |key: &Bytes| from.as_ref().is_none_or(|from| key >= from) && *key < to;
+                        let expected: Vec<_> =
+                            model.clone().into_iter().filter(|(key, _)| between(key)).take(limit).collect();
+                        let from = from.as_ref().map_or(Bound::Unbounded, |from| Bound::Included(&from[..]));
+                        prop_assert_eq!(store.range(from, Bound::Excluded(&to[..]), limit).unwrap(), expected);
+                    }
+                    Step::Commit => {
+                        store.commit(at(1)).unwrap();
+                        committed.clone_from(&model);
+                    }
+                    Step::Abort => {
+                        store.abort();
+                        model.clone_from(&committed);
+                    }
+                }
+            }
         }
 
         /// What an aborted transaction wrote leaves no trace.

@@ -1,5 +1,7 @@
 //! The door to Kafka on a real broker.
 
+#![allow(clippy::unwrap_used, reason = "all of it is test code")]
+
 mod cluster;
 mod figures;
 mod groups;
