@@ -125,7 +125,7 @@ impl Restorer {
     pub(crate) fn run(mut self) {
         while self.take_requests() {
             if let Err(error) = self.step() {
-                warn!(application = %self.application.topology.application, %error, "restore: trying again");
+                warn!(%error, "restore: trying again");
                 self.start_over();
                 self.application.stop.wait(RETRY);
             }

@@ -201,7 +201,9 @@ fn spawn(
     role: &str,
     run: impl FnOnce() + Send + 'static,
 ) -> std::io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(format!("{}-{role}", application.topology.application)).spawn(run)
+    let application = application.topology.application.clone();
+    let builder = thread::Builder::new().name(format!("{application}-{role}"));
+    builder.spawn(move || tracing::info_span!("streams", %application).in_scope(run))
 }
 
 /// Sets up, with retries, and then keeps the workers running until the stop is requested.
@@ -215,11 +217,11 @@ fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &Sta
                 return;
             }
             Err(error) if error.is_fatal() => {
-                error!(application = %application.topology.application, %error, "cannot run");
+                error!(%error, "cannot run");
                 return application.health.set_fatal(error.to_string());
             }
             Err(error) => {
-                warn!(application = %application.topology.application, %error, "not running yet");
+                warn!(%error, "not running yet");
                 application.health.set(SETUP, error.to_string());
             }
         }
@@ -305,7 +307,7 @@ fn keep_working(
             catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(WorkerError::Panicked))
         });
         let Err(error) = result else { break };
-        warn!(application = %application.topology.application, role, %error, "the worker is replaced");
+        warn!(role, %error, "the worker is replaced");
         application.metrics.add("replaced_workers", 1);
         application.health.set(role, error.to_string());
         if (application.clock)().since(started) > SESSION_TIMEOUT {
@@ -315,7 +317,7 @@ fn keep_working(
             break;
         }
     }
-    info!(application = %application.topology.application, role, "stopped");
+    info!(role, "stopped");
 }
 
 fn work(
