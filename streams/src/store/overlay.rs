@@ -70,7 +70,12 @@ impl OverlayStore {
         self.floor.replace_with(|known| std::mem::take(known).max(floor));
     }
 
-    fn entries(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, BackendError> {
+    fn entries(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, BackendError> {
         if is_empty(from, to) {
             return Ok(Vec::new());
         }
