@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::Timestamp;
 use crate::client::ClientSupplier;
@@ -12,9 +11,6 @@ use crate::readers::Readers;
 use crate::stop::Stop;
 use crate::store::StoreSupplier;
 use crate::topology::Topology;
-
-/// How long a member of a group may be silent before the group goes on without it.
-pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 
 pub(crate) struct Application {
     pub(crate) topology: Arc<Topology>,

@@ -23,6 +23,11 @@ pub trait ClientSupplier: Send + Sync {
     /// A producer without transactions: idempotent, `acks=all`.
     fn writer(&self) -> Result<Arc<dyn Writer>, ClientError>;
 
+    /// After how long without a sign of life the group goes on without a member.
+    fn session_timeout(&self) -> Duration {
+        Duration::from_secs(6)
+    }
+
     /// For topics and the cluster.
     fn admin(&self) -> Result<Box<dyn Admin>, ClientError>;
 }
@@ -55,7 +60,8 @@ pub trait GroupConsumer: Send {
     /// Below this offset everything was handed out, control records passed over.
     fn position(&mut self, partition: &TopicPartition) -> Result<Option<i64>, ClientError>;
 
-    /// Commits offsets outside a transaction, and waits. Fails when the group has gone on without this member.
+    /// Commits offsets outside a transaction, and waits. Fails when the group has gone on without this member,
+    /// with [`ErrorKind::Fenced`]; so does everything after it when nobody can tell whether it took place.
     fn commit(&mut self, offsets: &[(TopicPartition, i64)]) -> Result<(), ClientError>;
 
     /// Leaves the group.

@@ -21,17 +21,22 @@ const WHO: &str = "global tables";
 pub(crate) struct GlobalReader {
     application: Arc<Application>,
     reader: Box<dyn Reader>,
+    delete_retention: Duration,
     positions: BTreeMap<(usize, i32), i64>,
 }
 
 impl GlobalReader {
-    pub(crate) fn new(application: Arc<Application>, reader: Box<dyn Reader>) -> Self {
-        Self { application, reader, positions: BTreeMap::new() }
+    pub(crate) fn new(
+        application: Arc<Application>,
+        reader: Box<dyn Reader>,
+        delete_retention: Duration,
+    ) -> Self {
+        Self { application, reader, delete_retention, positions: BTreeMap::new() }
     }
 
     /// Reads all tables up to their present ends.
-    pub(crate) fn catch_up(&mut self, delete_retention: Duration) -> Result<(), RestoreError> {
-        let marks = self.begin(delete_retention)?;
+    pub(crate) fn catch_up(&mut self) -> Result<(), RestoreError> {
+        let marks = self.begin()?;
         let behind =
             |positions: &BTreeMap<(usize, i32), i64>| marks.iter().any(|(key, mark)| positions[key] < *mark);
         while behind(&self.positions) && !self.application.stop.is_requested() {
@@ -43,8 +48,14 @@ impl GlobalReader {
 
     /// Keeps reading until the stop is requested.
     pub(crate) fn run(mut self) {
+        let mut result = Ok(());
         while !self.application.stop.is_requested() {
-            match self.step() {
+            // After an error the reader may have passed records that no table has taken in.
+            result = match result {
+                Ok(()) => self.step(),
+                Err(_) => self.begin().map(drop),
+            };
+            match &result {
                 Ok(()) => self.application.health.clear(WHO),
                 Err(error) => {
                     warn!(%error, "global tables: trying again");
@@ -56,7 +67,7 @@ impl GlobalReader {
     }
 
     /// Where each table goes on, and where it ends now.
-    fn begin(&mut self, delete_retention: Duration) -> Result<BTreeMap<(usize, i32), i64>, RestoreError> {
+    fn begin(&mut self) -> Result<BTreeMap<(usize, i32), i64>, RestoreError> {
         let application = self.application.clone();
         let now = (application.clock)();
         let mut marks = BTreeMap::new();
@@ -70,7 +81,7 @@ impl GlobalReader {
             {
                 let checkpoint = store.checkpoint()?.filter(|checkpoint| {
                     (watermarks.low..=watermarks.high).contains(&checkpoint.offset)
-                        && now.since(checkpoint.at) <= delete_retention / 2
+                        && now.since(checkpoint.at) <= self.delete_retention / 2
                 });
                 if checkpoint.is_none() {
                     store.clear()?;

@@ -177,6 +177,8 @@ pub(crate) struct Readers {
 struct Hosted {
     stores: Vec<Arc<dyn StoreBackend>>,
     positions: watch::Sender<Positions>,
+    /// What Kafka has committed of them: of records without effect it learns later.
+    committed: Mutex<BTreeMap<Arc<str>, i64>>,
     pulse: Arc<Pulse>,
 }
 
@@ -212,27 +214,28 @@ impl Pulse {
         Self { started: Instant::now(), last_beat_ms: AtomicU64::new(0), trusted: AtomicBool::new(true) }
     }
 
-    /// The worker is at its poll loop. How long it was away.
-    pub(crate) fn beat(&self) -> Duration {
+    /// The worker is at its poll loop. After a longer gap than `limit` it is not trusted any more, before it seems
+    /// to be alive again.
+    pub(crate) fn beat(&self, limit: Duration) {
         let now = self.elapsed_ms();
-        Duration::from_millis(now.saturating_sub(self.last_beat_ms.swap(now, Ordering::AcqRel)))
-    }
-
-    pub(crate) fn distrust(&self) {
-        self.trusted.store(false, Ordering::Release);
+        let away = now.saturating_sub(self.last_beat_ms.load(Ordering::Acquire));
+        if u128::from(away) > limit.as_millis() {
+            self.trusted.store(false, Ordering::SeqCst);
+        }
+        self.last_beat_ms.store(now, Ordering::SeqCst);
     }
 
     pub(crate) fn trust(&self) {
-        self.trusted.store(true, Ordering::Release);
+        self.trusted.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn is_trusted(&self) -> bool {
-        self.trusted.load(Ordering::Acquire)
+        self.trusted.load(Ordering::SeqCst)
     }
 
     fn is_alive(&self, trust_for: Duration) -> bool {
-        let silent = self.elapsed_ms().saturating_sub(self.last_beat_ms.load(Ordering::Acquire));
-        self.is_trusted() && u128::from(silent) <= trust_for.as_millis()
+        let silent = self.elapsed_ms().saturating_sub(self.last_beat_ms.load(Ordering::SeqCst));
+        u128::from(silent) <= trust_for.as_millis() && self.is_trusted()
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -267,7 +270,10 @@ impl Readers {
         pulse: Arc<Pulse>,
     ) {
         let positions = watch::Sender::new(Positions::Hosted(positions));
-        self.replace(partition, Some(Arc::new(Hosted { stores, positions, pulse })));
+        self.replace(
+            partition,
+            Some(Arc::new(Hosted { stores, positions, committed: Mutex::default(), pulse })),
+        );
     }
 
     /// The partition's task no longer runs here. Whoever waits for it is woken and told.
@@ -306,13 +312,20 @@ impl Readers {
         });
     }
 
-    /// Where the tasks of this instance have got to in a topic.
+    /// Kafka has committed these positions.
+    pub(crate) fn committed(&self, partition: i32, positions: &BTreeMap<Arc<str>, i64>) {
+        if let Some(hosted) = self.slot(partition) {
+            hosted.committed.lock().unwrap_or_else(PoisonError::into_inner).clone_from(positions);
+        }
+        self.advance(partition, positions);
+    }
+
+    /// What Kafka has committed, in this instance's transactions, of a topic's partitions.
     pub(crate) fn committed_positions(&self, topic: &Arc<str>) -> Vec<(TopicPartition, i64)> {
-        let position = |partition: i32| match &*self.slot(partition)?.positions.borrow() {
-            Positions::Hosted(topics) => {
-                topics.get(topic).map(|p| (TopicPartition::new(topic.clone(), partition), *p))
-            }
-            Positions::GivenUp => None,
+        let position = |partition: i32| {
+            let hosted = self.slot(partition)?;
+            let committed = hosted.committed.lock().unwrap_or_else(PoisonError::into_inner);
+            committed.get(topic).map(|position| (TopicPartition::new(topic.clone(), partition), *position))
         };
         (0..self.partition_count()).filter_map(position).collect()
     }

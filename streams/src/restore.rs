@@ -12,7 +12,6 @@
 //! The same thread answers how far inputs reach now, and has repartition topics purged.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
@@ -24,7 +23,7 @@ use crate::Timestamp;
 use crate::application::{Application, Lease};
 use crate::client::{ClientError, ErrorKind, Reader, Watermarks};
 use crate::record::{ConsumerRecord, TopicPartition};
-use crate::store::{BackendError, Change, Checkpoint, Fold, StoreBackend};
+use crate::store::{BackendError, Change, Checkpoint, Fold, StoreBackend, StoreSpec};
 
 /// What a worker asks of its restorer.
 pub(crate) enum Request {
@@ -77,6 +76,41 @@ pub(crate) struct Restorer {
     /// Partitions whose offsets are not known yet.
     waiting: Vec<i32>,
     restoring: Vec<Restoring>,
+}
+
+/// What a task begins with.
+struct Plan {
+    positions: BTreeMap<Arc<str>, i64>,
+    /// Whether nothing of it was ever committed.
+    fresh: bool,
+    /// Why it cannot run.
+    refusal: Option<String>,
+    stores: Vec<StoreRestore>,
+}
+
+/// An input of a task: what is committed of it, and how far its log reaches.
+struct Input {
+    input: TopicPartition,
+    committed: Option<i64>,
+    log: Watermarks,
+}
+
+impl Input {
+    /// Where to go on; an input that was never committed begins at its log's beginning.
+    fn position(self) -> (Arc<str>, i64) {
+        (self.input.topic, self.committed.unwrap_or(self.log.low))
+    }
+
+    /// To go on anywhere else would leave records out, or take them twice.
+    fn refusal(&self) -> Option<String> {
+        let Watermarks { low, high } = self.log;
+        let committed = self.committed.filter(|committed| !(low..=high).contains(committed))?;
+        Some(format!(
+            "the committed offset {committed} of {} lies outside its log, which reaches from {low} to {high}: \
+             records have been deleted, or the topic was made anew. Set the group's offset",
+            self.input
+        ))
+    }
 }
 
 /// A task whose stores are on their way.
@@ -216,83 +250,76 @@ impl Restorer {
                 };
             }
         };
-        for ((partition, lease), (positions, fresh, stores)) in begun.into_iter().zip(plans) {
-            self.restoring.push(Restoring { partition, lease, positions, fresh, stores });
+        for ((partition, lease), Plan { positions, fresh, refusal, stores }) in begun.into_iter().zip(plans) {
+            match refusal {
+                Some(reason) => self.refuse(partition, reason),
+                None => self.restoring.push(Restoring { partition, lease, positions, fresh, stores }),
+            }
         }
         self.read_changelogs()
     }
 
-    #[expect(clippy::type_complexity, reason = "taken apart at once")]
-    fn plan(
-        &mut self,
-        partitions: &[i32],
-    ) -> Result<Vec<(BTreeMap<Arc<str>, i64>, bool, Vec<StoreRestore>)>, RestoreError> {
+    /// What each of these tasks needs. All tasks' offsets are asked for before any changelog's end.
+    fn plan(&mut self, partitions: &[i32]) -> Result<Vec<Plan>, RestoreError> {
         let topology = self.application.topology.clone();
         let topics: Vec<Arc<str>> = topology.source_topics().map(|topic| topic.name.clone()).collect();
-        let each = |names: &[Arc<str>]| -> Vec<TopicPartition> {
-            let of = |partition: &i32| {
-                names.iter().map(|name| TopicPartition::new(name.clone(), *partition)).collect::<Vec<_>>()
-            };
-            partitions.iter().flat_map(of).collect()
-        };
         let changelogs: Vec<Arc<str>> =
             topology.stores.iter().map(|store| store.changelog.name.clone()).collect();
-        let (inputs, changelogs) = (each(&topics), each(&changelogs));
+        let (inputs, changelogs) = (all_of(&topics, partitions), all_of(&changelogs, partitions));
 
         let committed = self.reader.committed(&inputs)?;
         let watermarks = self.reader.watermarks(&changelogs)?;
-        let beginnings = self.beginnings(&inputs, &committed)?;
+        let logs = self.reader.watermarks(&inputs)?;
 
-        let now = (self.application.clock)();
-        let mut watermarks = watermarks.into_iter();
-        let mut committed = committed.into_iter();
-        partitions
-            .iter()
-            .map(|partition| {
-                let committed: Vec<Option<i64>> = committed.by_ref().take(topics.len()).collect();
-                let fresh = committed.iter().all(Option::is_none);
-                let position = |(topic, committed): (&Arc<str>, &Option<i64>)| {
-                    let input = TopicPartition::new(topic.clone(), *partition);
-                    (topic.clone(), committed.or_else(|| beginnings.get(&input).copied()).unwrap_or(0))
-                };
-                let positions = topics.iter().zip(&committed).map(position).collect();
-                let stores = topology.stores.iter().zip(watermarks.by_ref());
-                let stores = stores.map(|(spec, watermarks)| {
-                    let backend =
-                        self.application.stores.store(&topology.application, &spec.name, *partition)?;
-                    let changelog = TopicPartition::new(spec.changelog.name.clone(), *partition);
-                    let from = self.restore_from(&backend, &changelog, watermarks, now)?;
-                    Ok(StoreRestore {
-                        backend,
-                        changelog,
-                        fold: spec.fold.clone(),
-                        from,
-                        mark: watermarks.high,
-                        batch: BTreeMap::new(),
-                        records: 0,
-                        skipped: 0,
-                        done: false,
-                    })
-                });
-                Ok((positions, fresh, stores.collect::<Result<_, RestoreError>>()?))
+        let mut inputs = inputs.into_iter().zip(committed).zip(logs).map(|((input, committed), log)| Input {
+            input,
+            committed,
+            log,
+        });
+        let mut watermarks = changelogs.into_iter().zip(watermarks);
+        let plan = |partition: &i32| {
+            let inputs: Vec<Input> = inputs.by_ref().take(topics.len()).collect();
+            let fresh = inputs.iter().all(|input| input.committed.is_none());
+            let stores = topology.stores.iter().zip(watermarks.by_ref());
+            let stores = stores.map(|(spec, (changelog, watermarks))| {
+                self.plan_store(spec, *partition, changelog, watermarks, fresh)
+            });
+            Ok(Plan {
+                fresh,
+                refusal: inputs.iter().find_map(Input::refusal),
+                stores: stores.collect::<Result<_, BackendError>>()?,
+                positions: inputs.into_iter().map(Input::position).collect(),
             })
-            .collect()
+        };
+        partitions.iter().map(plan).collect()
     }
 
-    /// Where inputs begin that were never committed.
-    fn beginnings(
-        &mut self,
-        inputs: &[TopicPartition],
-        committed: &[Option<i64>],
-    ) -> Result<BTreeMap<TopicPartition, i64>, RestoreError> {
-        let new: Vec<TopicPartition> = inputs
-            .iter()
-            .zip(committed)
-            .filter(|(_, committed)| committed.is_none())
-            .map(|(input, _)| input.clone())
-            .collect();
-        let watermarks = self.reader.watermarks(&new)?;
-        Ok(new.into_iter().zip(watermarks.into_iter().map(|watermarks| watermarks.low)).collect())
+    fn plan_store(
+        &self,
+        spec: &StoreSpec,
+        partition: i32,
+        changelog: TopicPartition,
+        watermarks: Watermarks,
+        fresh: bool,
+    ) -> Result<StoreRestore, BackendError> {
+        let application = &self.application;
+        let backend = application.stores.store(&application.topology.application, &spec.name, partition)?;
+        if fresh {
+            // Whether there ever was any state, only the whole changelog tells.
+            backend.clear()?;
+        }
+        let from = self.restore_from(&backend, &changelog, watermarks, (application.clock)())?;
+        Ok(StoreRestore {
+            backend,
+            changelog,
+            fold: spec.fold.clone(),
+            from,
+            mark: watermarks.high,
+            batch: BTreeMap::new(),
+            records: 0,
+            skipped: 0,
+            done: false,
+        })
     }
 
     /// Where the changelog has to be read from. A store that cannot be the changelog's is given up first.
@@ -374,7 +401,7 @@ impl Restorer {
         self.restoring = restoring;
         let all_done = self.restoring.is_empty() && !finished.is_empty();
         for task in finished {
-            self.hand_over(task)?;
+            self.hand_over(task);
         }
         // Nothing more is to be fetched.
         if all_done { self.read_changelogs() } else { Ok(()) }
@@ -382,7 +409,7 @@ impl Restorer {
 
     /// A task without any committed offset must not have state: its offsets have expired or were deleted,
     /// and to begin again would count its inputs twice.
-    fn hand_over(&self, task: Restoring) -> Result<(), RestoreError> {
+    fn hand_over(&self, task: Restoring) {
         let (application, partition) = (&self.application.topology.application, task.partition);
         for store in &task.stores {
             let (records, skipped) = (store.records, store.skipped);
@@ -391,14 +418,14 @@ impl Restorer {
             if records > 0 {
                 info!(changelog = %store.changelog, records, skipped, "restored");
             }
-            if task.fresh && !is_empty(&store.backend)? {
+            if task.fresh && records > 0 {
                 let reason = format!(
                     "{application} has state in {} but no committed offsets: they were deleted or have expired. \
                      Set the group's offsets, or delete its changelog topics to begin anew",
                     store.changelog
                 );
-                self.answer(Answer::Refused { assignment: self.assignment, partition, reason });
-                return Ok(());
+                self.refuse(partition, reason);
+                return;
             }
         }
         self.answer(Answer::Ready(Prepared {
@@ -408,7 +435,10 @@ impl Restorer {
             stores: task.stores.into_iter().map(|store| store.backend).collect(),
             positions: task.positions,
         }));
-        Ok(())
+    }
+
+    fn refuse(&self, partition: i32, reason: String) {
+        self.answer(Answer::Refused { assignment: self.assignment, partition, reason });
     }
 
     fn answer(&self, answer: Answer) {
@@ -455,11 +485,10 @@ impl StoreRestore {
     }
 }
 
-fn is_empty(store: &Arc<dyn StoreBackend>) -> Result<bool, BackendError> {
-    let mut empty = true;
-    store.range(Bound::Unbounded, Bound::Unbounded, &mut |_, _| {
-        empty = false;
-        ControlFlow::Break(())
-    })?;
-    Ok(empty)
+/// Every partition of every topic, partition by partition.
+fn all_of(topics: &[Arc<str>], partitions: &[i32]) -> Vec<TopicPartition> {
+    let of = |partition: &i32| {
+        topics.iter().map(|topic| TopicPartition::new(topic.clone(), *partition)).collect::<Vec<_>>()
+    };
+    partitions.iter().flat_map(of).collect()
 }

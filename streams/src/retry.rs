@@ -5,6 +5,7 @@
 //! | the same batch for the first time | once more, as it is |
 //! | for the second time | record by record, each in a transaction of its own |
 //! | a record alone, for the third time | it goes to the dead letter topic |
+//! | its dead letter, for the third time | the same without key and value: the headers tell where they are |
 //! | transport | tried again for ever; never counts |
 
 use std::collections::BTreeMap;
@@ -14,22 +15,30 @@ use crate::record::TopicPartition;
 const BATCH_FAILURES: u32 = 2;
 const ALONE_FAILURES: u32 = 3;
 
-/// Counts the failures since the last success.
+/// Counts the failures of batches, and of the record at which each input stands.
 #[derive(Debug, Default)]
 pub(crate) struct Retry {
     batch_failures: u32,
     /// Up to where each input is to be read record by record.
     alone_until: BTreeMap<TopicPartition, i64>,
-    alone_failures: u32,
-    condemned: Option<Condemned>,
+    alone: BTreeMap<TopicPartition, Alone>,
 }
 
-/// A record that has failed alone too often, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Condemned {
-    pub(crate) input: TopicPartition,
-    pub(crate) offset: i64,
-    pub(crate) reason: String,
+/// A record that has failed alone.
+#[derive(Debug)]
+struct Alone {
+    offset: i64,
+    failures: u32,
+    reason: String,
+}
+
+/// What is to be done with a record that has failed alone too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Condemned<'a> {
+    /// Why it has failed.
+    pub(crate) reason: &'a str,
+    /// Whether not even its dead letter is taken, so that key and value have to be left out.
+    pub(crate) stripped: bool,
 }
 
 impl Retry {
@@ -38,43 +47,51 @@ impl Retry {
         !self.alone_until.is_empty()
     }
 
-    /// The batch failed whose inputs reached up to `ends`, while the record at `culprit` was in work (none when it
-    /// was at the commit), because of `reason`.
+    /// The batch failed whose inputs reached up to `ends`, because of `reason`. `culprit` is the record that was
+    /// in work, or the only one of the batch.
     pub(crate) fn failed(
         &mut self,
         ends: BTreeMap<TopicPartition, i64>,
         culprit: Option<(TopicPartition, i64)>,
         reason: String,
     ) {
-        if self.is_record_by_record() {
-            self.alone_failures += 1;
-            if self.alone_failures >= ALONE_FAILURES {
-                self.condemned = culprit.map(|(input, offset)| Condemned { input, offset, reason });
-                self.alone_failures = 0;
-            }
-        } else {
+        if !self.is_record_by_record() {
             self.batch_failures += 1;
             if self.batch_failures >= BATCH_FAILURES {
                 self.alone_until = ends;
             }
+            return;
+        }
+        let Some((input, offset)) = culprit else { return };
+        match self.alone.get_mut(&input).filter(|alone| alone.offset == offset) {
+            Some(alone) => {
+                alone.failures += 1;
+                if alone.failures <= ALONE_FAILURES {
+                    alone.reason = reason;
+                }
+            }
+            None => drop(self.alone.insert(input, Alone { offset, failures: 1, reason })),
         }
     }
 
-    /// A batch was committed that read `input` up to before `position`.
+    /// A batch was committed that read the inputs up to before these positions.
     pub(crate) fn committed(&mut self, positions: impl IntoIterator<Item = (TopicPartition, i64)>) {
         self.batch_failures = 0;
-        self.alone_failures = 0;
-        self.condemned = None;
         for (input, position) in positions {
             if self.alone_until.get(&input).is_some_and(|until| position >= *until) {
                 self.alone_until.remove(&input);
+            }
+            if self.alone.get(&input).is_some_and(|alone| position > alone.offset) {
+                self.alone.remove(&input);
             }
         }
     }
 
     /// Why this record is to go to the dead letter topic, if it is.
-    pub(crate) fn condemned(&self, input: &TopicPartition, offset: i64) -> Option<&Condemned> {
-        self.condemned.as_ref().filter(|condemned| condemned.input == *input && condemned.offset == offset)
+    pub(crate) fn condemned(&self, input: &TopicPartition, offset: i64) -> Option<Condemned<'_>> {
+        let alone = self.alone.get(input).filter(|alone| alone.offset == offset)?;
+        (alone.failures >= ALONE_FAILURES)
+            .then(|| Condemned { reason: &alone.reason, stripped: alone.failures >= 2 * ALONE_FAILURES })
     }
 }
 
@@ -82,29 +99,56 @@ impl Retry {
 mod tests {
     use super::*;
 
+    fn input(partition: i32) -> TopicPartition {
+        TopicPartition::new("topic", partition)
+    }
+
+    fn fail(retry: &mut Retry) {
+        let ends = BTreeMap::from([(input(0), 7), (input(1), 9)]);
+        retry.failed(ends, Some((input(0), 5)), "broken".into());
+    }
+
+    fn verdict(retry: &Retry) -> Option<bool> {
+        retry.condemned(&input(0), 5).map(|condemned| condemned.stripped)
+    }
+
     #[test]
     fn a_record_is_condemned_after_two_failures_in_a_batch_and_three_alone() {
-        let input = TopicPartition::new("topic", 0);
-        let ends = || BTreeMap::from([(input.clone(), 7)]);
-        let fail = |retry: &mut Retry| retry.failed(ends(), Some((input.clone(), 5)), "broken".into());
         let mut retry = Retry::default();
         fail(&mut retry);
         assert!(!retry.is_record_by_record());
         fail(&mut retry);
         assert!(retry.is_record_by_record());
-        fail(&mut retry);
-        retry.committed([(input.clone(), 4)]);
-        for _ in 0..2 {
+        for _ in 0..3 {
+            assert_eq!(verdict(&retry), None);
             fail(&mut retry);
-            assert_eq!(retry.condemned(&input, 5), None);
+            // Records of other inputs go through in between, and those before it.
+            retry.committed([(input(1), 3), (input(0), 5)]);
         }
-        fail(&mut retry);
-        assert_eq!(retry.condemned(&input, 5).unwrap().reason, "broken");
-        assert_eq!(retry.condemned(&input, 6), None);
-        retry.committed([(input.clone(), 6)]);
-        assert!(retry.is_record_by_record(), "until the end of the batch that failed");
-        assert_eq!(retry.condemned(&input, 5), None);
-        retry.committed([(input.clone(), 7)]);
+        assert_eq!(verdict(&retry), Some(false));
+        assert_eq!(retry.condemned(&input(0), 6), None);
+        assert_eq!(retry.condemned(&input(1), 5), None);
+        for _ in 0..3 {
+            assert_eq!(verdict(&retry), Some(false));
+            fail(&mut retry);
+        }
+        assert_eq!(verdict(&retry), Some(true), "not even the dead letter is taken");
+        assert_eq!(retry.condemned(&input(0), 5).unwrap().reason, "broken");
+        retry.committed([(input(0), 6)]);
+        assert_eq!(verdict(&retry), None);
+        retry.committed([(input(0), 7)]);
+        assert!(retry.is_record_by_record(), "until all of the failed batch is read");
+        retry.committed([(input(1), 9)]);
+        assert!(!retry.is_record_by_record());
+    }
+
+    #[test]
+    fn a_success_between_two_failures_of_batches_begins_the_count_anew() {
+        let mut retry = Retry::default();
+        for _ in 0..3 {
+            fail(&mut retry);
+            retry.committed([(input(0), 7)]);
+        }
         assert!(!retry.is_record_by_record());
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use crate::Timestamp;
-use crate::application::{Application, Leases, SESSION_TIMEOUT};
+use crate::application::{Application, Leases};
 use crate::client::{ClientError, ClientSupplier, ErrorKind, Membership, TransactionalProducer};
 use crate::global::TableState;
 use crate::global_reader::GlobalReader;
@@ -87,6 +87,9 @@ enum RunError {
     Thread(#[from] std::io::Error),
 }
 
+/// A worker that has lived for so long is not replaced in a loop.
+const LONG_ENOUGH: Duration = Duration::from_secs(10);
+
 impl RunError {
     /// Whether trying again cannot help.
     fn is_fatal(&self) -> bool {
@@ -119,7 +122,8 @@ impl Streams {
     ) -> Result<Self, StartError> {
         let topology = Arc::new(topology);
         let tables = tables(&topology, &*state, config.partitions)?;
-        let readers = Readers::new(topology.clone(), tables, config.partitions, SESSION_TIMEOUT / 2);
+        let readers =
+            Readers::new(topology.clone(), tables, config.partitions, clients.session_timeout() / 2);
         let application = Arc::new(Application {
             partitions: config.partitions,
             client_id: config.client_id.clone(),
@@ -260,8 +264,8 @@ fn begin(
     let mut threads = Vec::new();
     if !application.readers.tables.is_empty() {
         let reader = application.clients.reader(&application.topology.application)?;
-        let mut global = GlobalReader::new(application.clone(), reader);
-        global.catch_up(delete_retention)?;
+        let mut global = GlobalReader::new(application.clone(), reader, delete_retention);
+        global.catch_up()?;
         threads.push(spawn(application, "global", move || global.run())?);
     }
     for (number, (id, producer)) in ids.current.into_iter().zip(producers).enumerate() {
@@ -310,7 +314,7 @@ fn keep_working(
         warn!(role, %error, "the worker is replaced");
         application.metrics.add("replaced_workers", 1);
         application.health.set(role, error.to_string());
-        if (application.clock)().since(started) > SESSION_TIMEOUT {
+        if (application.clock)().since(started) > LONG_ENOUGH {
             attempt = 0;
         }
         if application.stop.wait(backoff(&mut attempt)) {

@@ -83,7 +83,7 @@ impl StateDirectory {
         };
         let stores = FjallStores::open(&path.join("stores"))?;
         let directory = Self { path: path.to_owned(), identity: Mutex::new(identity), stores, _lock: lock };
-        directory.save()?;
+        directory.save(&directory.identity())?;
         Ok(directory)
     }
 
@@ -94,20 +94,18 @@ impl StateDirectory {
 
     /// Says which cluster the stores belong to. Those of another cluster are given up.
     pub fn bind_to_cluster(&self, cluster_id: &str) -> Result<(), StateDirectoryError> {
-        {
-            let mut identity = self.identity();
-            match &identity.cluster_id {
-                Some(known) if known == cluster_id => return Ok(()),
-                Some(known) => {
-                    warn!(%known, found = %cluster_id, "the stores belong to another cluster and are given up");
-                    self.stores.clear()?;
-                    identity.threads.clear();
-                }
-                None => {}
+        let mut identity = self.identity();
+        match &identity.cluster_id {
+            Some(known) if known == cluster_id => return Ok(()),
+            Some(known) => {
+                warn!(%known, found = %cluster_id, "the stores belong to another cluster and are given up");
+                self.stores.clear()?;
+                identity.threads.clear();
             }
-            identity.cluster_id = Some(cluster_id.to_string());
+            None => {}
         }
-        self.save()
+        identity.cluster_id = Some(cluster_id.to_string());
+        self.save(&identity)
     }
 
     /// The transactional ids of an application's threads, and those of threads that it once had here beyond
@@ -117,14 +115,11 @@ impl StateDirectory {
         application: &str,
         threads: usize,
     ) -> Result<TransactionalIds, StateDirectoryError> {
-        let (instance, ever) = {
-            let mut identity = self.identity();
-            let ever = identity.threads.entry(application.to_string()).or_default();
-            *ever = threads.max(*ever);
-            let ever = *ever;
-            (identity.instance_id.clone(), ever)
-        };
-        self.save()?;
+        let mut identity = self.identity();
+        let ever = identity.threads.entry(application.to_string()).or_default();
+        *ever = threads.max(*ever);
+        let (ever, instance) = (*ever, &identity.instance_id);
+        self.save(&identity)?;
         let id = |thread| format!("{application}-{instance}-{thread}");
         Ok(TransactionalIds {
             current: (0..threads).map(id).collect(),
@@ -136,10 +131,11 @@ impl StateDirectory {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn save(&self) -> Result<(), StateDirectoryError> {
+    /// Several applications of one process may come here at once: the caller holds the lock.
+    fn save(&self, identity: &Identity) -> Result<(), StateDirectoryError> {
         let path = self.path.join(IDENTITY);
         let io = |source| StateDirectoryError::Io { attempted: "write", path: path.clone(), source };
-        let text = serde_json::to_vec_pretty(&*self.identity()).map_err(|e| io(e.into()))?;
+        let text = serde_json::to_vec_pretty(identity).map_err(|e| io(e.into()))?;
         let temporary = path.with_extension("tmp");
         fs::write(&temporary, text).map_err(io)?;
         fs::rename(&temporary, &path).map_err(io)

@@ -32,6 +32,14 @@ struct Punctuation {
     due: Timestamp,
 }
 
+impl Punctuation {
+    /// Zero when it is due, also when the clock was set back: then it would not be for too long.
+    fn until_due(&self, now: Timestamp) -> Duration {
+        let wait = self.due.since(now);
+        if wait > self.interval { Duration::ZERO } else { wait }
+    }
+}
+
 /// What a commit made visible: for readers and metrics.
 pub(crate) struct Committed {
     pub(crate) keys: Vec<(usize, Bytes)>,
@@ -96,23 +104,38 @@ impl Task {
         exception: &str,
         error: &dyn std::fmt::Display,
     ) {
-        if let Some(position) = self.positions.get_mut(&record.topic) {
-            *position = (*position).max(record.offset + 1);
-        }
+        self.pass(record);
         let headers = dead_letter::headers(record, exception, &error.to_string());
         self.run.send_dead_letter(record.key.clone(), record.value.clone(), headers);
     }
 
-    /// When the next punctuation is due.
-    pub(crate) fn next_punctuation(&self) -> Option<Timestamp> {
-        self.punctuations.iter().map(|punctuation| punctuation.due).min()
+    /// The same without key and value, where not even the dead letter is taken: the headers tell where they are.
+    pub(crate) fn stripped_dead_letter(&mut self, record: &ConsumerRecord, error: &dyn std::fmt::Display) {
+        self.pass(record);
+        let bare = ConsumerRecord { headers: Vec::new(), ..record.clone() };
+        self.run.send_dead_letter(
+            None,
+            None,
+            dead_letter::headers(&bare, "ProcessError", &error.to_string()),
+        );
+    }
+
+    fn pass(&mut self, record: &ConsumerRecord) {
+        if let Some(position) = self.positions.get_mut(&record.topic) {
+            *position = (*position).max(record.offset + 1);
+        }
+    }
+
+    /// How long it is until the next punctuation, if there is any.
+    pub(crate) fn until_punctuation(&self, now: Timestamp) -> Option<Duration> {
+        self.punctuations.iter().map(|punctuation| punctuation.until_due(now)).min()
     }
 
     /// Does what is due by the wall clock.
     pub(crate) fn punctuate(&mut self, now: Timestamp) -> Result<(), ProcessError> {
         self.run.now = now;
         for punctuation in &mut self.punctuations {
-            if punctuation.due <= now {
+            if punctuation.until_due(now).is_zero() {
                 punctuation.due = now + punctuation.interval;
                 self.run.punctuate(punctuation.node)?;
             }

@@ -103,10 +103,8 @@ impl TestDriver {
     /// Lets time pass: every punctuation happens when it is due, and inputs count as read to their ends.
     pub fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while let Some(due) =
-            self.tasks.iter().filter_map(Task::next_punctuation).min().filter(|due| *due <= end)
-        {
-            self.now = self.now.max(due);
+        while let Some(due) = self.next_punctuation().filter(|due| *due <= end) {
+            self.now = due;
             for index in 0..self.tasks.len() {
                 self.tasks[index].punctuate(self.now).expect("a punctuation fails");
                 self.commit(index);
@@ -114,6 +112,14 @@ impl TestDriver {
             self.run();
         }
         self.now = end;
+    }
+
+    fn next_punctuation(&self) -> Option<Timestamp> {
+        self.tasks
+            .iter()
+            .filter_map(|task| task.until_punctuation(self.now))
+            .min()
+            .map(|wait| self.now + wait)
     }
 
     /// Pipes a record into a source topic or the topic of a global table.

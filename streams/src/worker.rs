@@ -8,6 +8,7 @@
 //! what happens between any two of them.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use crate::Timestamp;
-use crate::application::{Application, Lease, SESSION_TIMEOUT};
+use crate::application::{Application, Lease};
 use crate::client::{
     ClientError, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, TransactionalProducer,
 };
@@ -23,7 +24,7 @@ use crate::processor::ProcessError;
 use crate::readers::Pulse;
 use crate::record::{ConsumerRecord, ProducerRecord, TopicPartition};
 use crate::restore::{Answer, Prepared, Request};
-use crate::retry::Retry;
+use crate::retry::{Condemned, Retry};
 use crate::store::{BackendError, StoreError};
 use crate::task::Task;
 
@@ -37,6 +38,8 @@ const POSITIONS_INTERVAL: Duration = Duration::from_millis(500);
 const IDLE_WAIT: Duration = Duration::from_millis(250);
 /// How long a poll may wait while tasks are being restored.
 const RESTORING_WAIT: Duration = Duration::from_millis(5);
+/// How long to wait after transactions that Kafka did not take.
+const FAILURE_WAIT: Duration = Duration::from_millis(500);
 const TOUCH_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct Worker {
@@ -55,6 +58,8 @@ pub(crate) struct Worker {
     pending: BTreeMap<i32, Option<String>>,
     transaction: Transaction,
     retry: Retry,
+    /// Transactions in a row that Kafka did not take.
+    failures: u32,
     last_positions_commit: Timestamp,
     last_touch: Timestamp,
 }
@@ -84,7 +89,9 @@ pub(crate) enum WorkerError {
     Client(#[from] ClientError),
     #[error("a store failed: {0}")]
     Store(#[from] BackendError),
-    #[error("a processor has panicked: see the log")]
+    #[error("{0}")]
+    Stores(String),
+    #[error("a bug: the worker has panicked, see the log")]
     Panicked,
 }
 
@@ -97,6 +104,20 @@ enum Failure {
     /// Kafka does not take it.
     #[error(transparent)]
     Client(ClientError),
+    /// Kafka has it, but a store does not.
+    #[error("a store failed: {0}")]
+    Store(BackendError),
+}
+
+impl Failure {
+    /// What is to be done about it; none when a store has failed, and only starting again helps.
+    fn kind(&self) -> Option<ErrorKind> {
+        match self {
+            Failure::Process(ProcessError::Store(StoreError::Backend { .. })) | Failure::Store(_) => None,
+            Failure::Process(_) => Some(ErrorKind::Refused),
+            Failure::Client(error) => Some(error.kind),
+        }
+    }
 }
 
 impl Worker {
@@ -123,6 +144,7 @@ impl Worker {
             pending: BTreeMap::new(),
             transaction: Transaction::default(),
             retry: Retry::default(),
+            failures: 0,
             last_positions_commit: now,
             last_touch: now,
         }
@@ -150,11 +172,7 @@ impl Worker {
 
     /// One turn: what the restorer has ready, what is due, one event of the group.
     pub(crate) fn step(&mut self) -> Result<(), WorkerError> {
-        let away = self.pulse.beat();
-        if away > SESSION_TIMEOUT / 2 {
-            debug!(worker = %self.name, ?away, "back after a gap: not trusted before a commit succeeds");
-            self.pulse.distrust();
-        }
+        self.pulse.beat(self.application.clients.session_timeout() / 2);
         self.take_answers()?;
         self.punctuate()?;
         let wait = self.wait();
@@ -176,8 +194,16 @@ impl Worker {
     /// Clean shutdown: what is done is committed.
     fn finish(&mut self) -> Result<(), WorkerError> {
         self.commit()?;
-        let now = self.now();
-        self.tasks.values().try_for_each(|running| running.task.touch(now))?;
+        self.touch()
+    }
+
+    /// Says that the stores are up to date, as far as this worker can know.
+    fn touch(&mut self) -> Result<(), WorkerError> {
+        if self.pulse.is_trusted() {
+            let now = self.now();
+            self.last_touch = now;
+            self.tasks.values().try_for_each(|running| running.task.touch(now))?;
+        }
         Ok(())
     }
 
@@ -191,9 +217,15 @@ impl Worker {
             return Duration::ZERO;
         }
         let now = self.now();
-        let due = self.tasks.values().filter_map(|running| running.task.next_punctuation()).min();
-        let positions_due = self.moved().next().map(|_| self.last_positions_commit + POSITIONS_INTERVAL);
-        [due, positions_due].into_iter().flatten().map(|due| due.since(now)).fold(idle, Duration::min)
+        let due = self.tasks.values().filter_map(|running| running.task.until_punctuation(now)).min();
+        let positions_due = self.moved().next().map(|_| self.until_positions_commit(now));
+        [due, positions_due].into_iter().flatten().fold(idle, Duration::min)
+    }
+
+    /// Zero also when the clock was set back: then it would not be for too long.
+    fn until_positions_commit(&self, now: Timestamp) -> Duration {
+        let wait = (self.last_positions_commit + POSITIONS_INTERVAL).since(now);
+        if wait > POSITIONS_INTERVAL { Duration::ZERO } else { wait }
     }
 
     // ---- the group ----
@@ -247,8 +279,7 @@ impl Worker {
             self.abort_if_open()?;
         } else {
             self.commit()?;
-            let now = self.now();
-            self.tasks.values().try_for_each(|running| running.task.touch(now))?;
+            self.touch()?;
         }
         self.give_up_tasks();
         self.metadata = None;
@@ -260,10 +291,12 @@ impl Worker {
     fn give_up_tasks(&mut self) {
         for partition in self.tasks.keys() {
             self.application.readers.give_up(*partition);
+            self.application.health.clear(&punctuation_of(*partition));
         }
         self.tasks.clear();
         self.pending.clear();
         self.transaction = Transaction::default();
+        self.retry = Retry::default();
     }
 
     /// After a gap in the poll loop, the group says whether this worker is still one of it.
@@ -359,12 +392,16 @@ impl Worker {
         let input = TopicPartition { topic: record.topic.clone(), partition: record.partition };
         let Some(running) = self.tasks.get_mut(&record.partition) else { return Ok(()) };
         let result = match self.retry.condemned(&input, record.offset) {
-            Some(condemned) => {
-                warn!(worker = %self.name, %input, offset = record.offset, reason = %condemned.reason, "dead letter");
-                running.task.dead_letter(&record, "ProcessError", &condemned.reason);
+            Some(Condemned { reason, stripped }) => {
+                warn!(worker = %self.name, %input, offset = record.offset, %reason, stripped, "dead letter");
+                if stripped {
+                    running.task.stripped_dead_letter(&record, &reason);
+                } else {
+                    running.task.dead_letter(&record, "ProcessError", &reason);
+                }
                 Ok(())
             }
-            None => running.task.process(&record, now),
+            None => catch_panic(|| running.task.process(&record, now)),
         };
         self.transaction.records += 1;
         let culprit = Some((input, record.offset));
@@ -386,8 +423,7 @@ impl Worker {
     fn drained(&mut self) -> Result<(), WorkerError> {
         let now = self.now();
         let effects = self.tasks.values().any(|running| running.task.has_effects());
-        let due =
-            now.since(self.last_positions_commit) >= POSITIONS_INTERVAL && self.moved().next().is_some();
+        let due = self.until_positions_commit(now).is_zero() && self.moved().next().is_some();
         if effects || due {
             self.commit()?;
         } else {
@@ -395,9 +431,8 @@ impl Worker {
             self.publish_positions();
         }
         self.note_ends()?;
-        if now.since(self.last_touch) >= TOUCH_INTERVAL {
-            self.last_touch = now;
-            self.tasks.values().try_for_each(|running| running.task.touch(now))?;
+        if self.last_touch > now || now.since(self.last_touch) >= TOUCH_INTERVAL {
+            self.touch()?;
         }
         Ok(())
     }
@@ -409,30 +444,45 @@ impl Worker {
         }
     }
 
-    /// What is due by the wall clock, each time in a transaction of its own, so that it fails alone.
+    /// What is due by the wall clock: each task's in a transaction of its own, so that it fails alone. A worker
+    /// that is not trusted may have lost its partitions, and waits.
     fn punctuate(&mut self) -> Result<(), WorkerError> {
         let now = self.now();
-        let is_due = |running: &Running| running.task.next_punctuation().is_some_and(|due| due <= now);
-        if self.transaction.begun.is_some() || !self.tasks.values().any(is_due) {
+        let is_due =
+            |running: &Running| running.task.until_punctuation(now).is_some_and(|wait| wait.is_zero());
+        if self.transaction.begun.is_some() || !self.pulse.is_trusted() || !self.tasks.values().any(is_due) {
             return Ok(());
         }
-        let due: Vec<i32> =
-            self.tasks.iter().filter(|(_, running)| is_due(running)).map(|(p, _)| *p).collect();
+        let due: Vec<i32> = self
+            .tasks
+            .iter()
+            .filter(|(_, running)| is_due(running))
+            .map(|(partition, _)| *partition)
+            .collect();
         for partition in due {
-            let Some(running) = self.tasks.get_mut(&partition) else { continue };
-            let punctuated = running.task.punctuate(now).map_err(Failure::Process);
-            let who = format!("punctuation of task {partition}");
-            match punctuated.and_then(|()| self.send_output(partition)) {
-                Ok(()) => self.application.health.clear(&who),
+            match self.punctuate_task(partition, now) {
+                Ok(()) => self.application.health.clear(&punctuation_of(partition)),
                 Err(failure) => {
                     self.application.metrics.add("punctuation_failures", 1);
-                    self.application.health.set(&who, failure.to_string());
-                    return self.failed(failure, None);
+                    self.application.health.set(&punctuation_of(partition), failure.to_string());
+                    self.back_to_last_commit(failure)?;
                 }
             }
         }
         self.ask_for_ends();
-        if self.tasks.values().any(|running| running.task.has_effects()) { self.commit() } else { Ok(()) }
+        Ok(())
+    }
+
+    fn punctuate_task(&mut self, partition: i32, now: Timestamp) -> Result<(), Failure> {
+        let Some(running) = self.tasks.get_mut(&partition) else { return Ok(()) };
+        catch_panic(|| running.task.punctuate(now)).map_err(Failure::Process)?;
+        self.send_output(partition)?;
+        if self.transaction.begun.is_none() {
+            return Ok(());
+        }
+        let offsets: Vec<(TopicPartition, i64)> = self.moved().collect();
+        let ends = self.commit_to_kafka(&offsets).map_err(Failure::Client)?;
+        self.committed(&ends, offsets).map_err(Failure::Store)
     }
 
     fn ask_for_ends(&mut self) {
@@ -492,7 +542,7 @@ impl Worker {
             return Ok(());
         }
         match self.commit_to_kafka(&offsets) {
-            Ok(ends) => self.committed(&ends, offsets),
+            Ok(ends) => Ok(self.committed(&ends, offsets)?),
             Err(error) => self.failed(Failure::Client(error), culprit),
         }
     }
@@ -510,7 +560,15 @@ impl Worker {
             }
         }
         let ends = self.producer.flush()?;
-        if let Some(metadata) = self.metadata.as_ref().filter(|_| !offsets.is_empty()) {
+        // Also where no input has moved: it is by the offsets that the broker sees whose partitions these are.
+        let unmoved: Vec<_>;
+        let offsets = if offsets.is_empty() {
+            unmoved = self.each_position(Task::committed_positions).collect();
+            &unmoved
+        } else {
+            offsets
+        };
+        if let Some(metadata) = &self.metadata {
             self.producer.send_offsets(offsets, metadata)?;
         }
         self.producer.commit()?;
@@ -522,7 +580,7 @@ impl Worker {
         &mut self,
         ends: &[(usize, i64)],
         offsets: Vec<(TopicPartition, i64)>,
-    ) -> Result<(), WorkerError> {
+    ) -> Result<(), BackendError> {
         let now = self.now();
         let stores = self.application.topology.stores.len().max(1);
         let (readers, metrics) = (&self.application.readers, &self.application.metrics);
@@ -530,7 +588,7 @@ impl Worker {
             let of_task = ends.iter().filter(|(slot, _)| slot / stores == ordinal);
             let checkpoints = of_task.map(|(slot, offset)| (slot % stores, offset + 1)).collect();
             let committed = running.task.commit(&checkpoints, now)?;
-            readers.advance(*partition, running.task.positions());
+            readers.committed(*partition, running.task.positions());
             readers.changed(*partition, committed.keys);
             for (name, count) in committed.counts {
                 metrics.add(name, count);
@@ -541,6 +599,9 @@ impl Worker {
         self.transaction = Transaction::default();
         self.last_positions_commit = now;
         self.retry.committed(offsets);
+        if std::mem::take(&mut self.failures) > 0 {
+            self.application.health.clear(&self.transactions());
+        }
         Ok(())
     }
 
@@ -557,36 +618,49 @@ impl Worker {
         self.transaction = Transaction::default();
     }
 
-    /// The transaction has failed: back to the last commit, by the shortest way that is safe.
+    /// A transaction with records has failed. `culprit` is the record to blame, if there is one.
     fn failed(
         &mut self,
         failure: Failure,
         culprit: Option<(TopicPartition, i64)>,
     ) -> Result<(), WorkerError> {
-        self.application.metrics.add("aborted_transactions", 1);
         let ends: BTreeMap<_, _> = self.moved().collect();
-        let reason = failure.to_string();
-        let kind = match failure {
-            Failure::Process(ProcessError::Store(StoreError::Backend { source, .. })) => {
-                return Err(source.into());
-            }
-            Failure::Process(_) => ErrorKind::Refused,
-            Failure::Client(error) => error.kind,
-        };
-        warn!(worker = %self.name, %reason, ?kind, "the transaction is aborted");
-        match kind {
-            ErrorKind::Refused | ErrorKind::Abortable | ErrorKind::Retriable => {
-                if kind == ErrorKind::Refused && !ends.is_empty() {
-                    self.retry.failed(ends, culprit, reason);
-                }
-                self.abort_if_open()?;
-                Ok(self.seek()?)
-            }
-            // What Kafka has of this transaction is for the next producer with this id to find out.
-            ErrorKind::Fenced | ErrorKind::OffsetOutOfRange | ErrorKind::Fatal => {
-                Err(ClientError { kind, attempted: "go on".to_string(), reason }.into())
-            }
+        if failure.kind() == Some(ErrorKind::Refused) && !ends.is_empty() {
+            self.retry.failed(ends, culprit, failure.to_string());
         }
+        self.back_to_last_commit(failure)
+    }
+
+    /// Back to the last commit, by the shortest way that is safe.
+    fn back_to_last_commit(&mut self, failure: Failure) -> Result<(), WorkerError> {
+        self.application.metrics.add("aborted_transactions", 1);
+        let reason = failure.to_string();
+        warn!(worker = %self.name, %reason, "the transaction is aborted");
+        match failure.kind() {
+            Some(ErrorKind::Refused) => {}
+            Some(ErrorKind::Abortable | ErrorKind::Retriable) => self.bide(&reason),
+            // What Kafka has of this transaction is for the next producer with this id to find out.
+            Some(kind @ (ErrorKind::Fenced | ErrorKind::OffsetOutOfRange | ErrorKind::Fatal)) => {
+                return Err(ClientError { kind, attempted: "go on".to_string(), reason }.into());
+            }
+            None => return Err(WorkerError::Stores(reason)),
+        }
+        self.abort_if_open()?;
+        Ok(self.seek()?)
+    }
+
+    /// Kafka does not take transactions: from the second time on it is given a moment, and somebody is told.
+    fn bide(&mut self, reason: &str) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures > 1 {
+            self.application.health.set(&self.transactions(), reason);
+            self.application.stop.wait(FAILURE_WAIT);
+        }
+    }
+
+    /// Under what name the health tells of this worker's transactions.
+    fn transactions(&self) -> String {
+        format!("transactions of {}", self.name)
     }
 
     // ---- health ----
@@ -607,4 +681,19 @@ impl Worker {
         }
         if reasons.is_empty() { health.clear(&self.name) } else { health.set(&self.name, reasons.join("; ")) }
     }
+}
+
+/// Under what name the health tells of a task's punctuations.
+fn punctuation_of(partition: i32) -> String {
+    format!("punctuation of task {partition}")
+}
+
+/// A processor that panics has failed on its record, as any other failure. What it leaves half done is thrown away
+/// with the transaction.
+fn catch_panic(work: impl FnOnce() -> Result<(), ProcessError>) -> Result<(), ProcessError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(ProcessError::Other(format!("the processor has panicked: {text}")))
+    })
 }

@@ -70,6 +70,10 @@ impl Settings {
         &self.0.topic_prefix
     }
 
+    pub(super) fn session_timeout(&self) -> Duration {
+        self.0.session_timeout
+    }
+
     pub(super) fn transaction_timeout(&self) -> Duration {
         self.0.transaction_timeout
     }
@@ -185,6 +189,9 @@ const PRODUCING: &[(&str, &str)] = &[
     ("enable.idempotence", "true"),
     ("acks", "all"),
     ("linger.ms", "0"),
+    // What is too large the broker decides, by the topic. librdkafka's own limit is below the brokers' default:
+    // what others could write we could not write again.
+    ("message.max.bytes", "1000000000"),
     ("queue.buffering.max.kbytes", "32768"),
 ];
 

@@ -4,21 +4,26 @@
 //! after an assignment, `unassign` after a revocation. Here the callback answers nothing. It queues the event for
 //! the worker, who answers when it is ready; heartbeats go on meanwhile. The membership is asked for once, in the
 //! callback: until the answer no other generation can begin.
+//!
+//! A commit is the one call of a consumer that librdkafka does not bound: while it has no connection it goes on
+//! trying, and sends the request when the broker is back, maybe after a later commit. So it runs on a thread of
+//! its own, and a member whose commit was not answered in time is of no more use.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::util::Timeout;
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::config::Settings;
-use super::error::failed;
+use super::error::{failed, is_an_answer};
 use super::fetcher::{Fetcher, Logged};
 use super::log::ClientLog;
 use super::names::Names;
@@ -28,7 +33,9 @@ use crate::record::TopicPartition;
 /// The member; nothing is left of it once it is closed.
 pub(super) struct Member {
     group: String,
+    session_timeout: Duration,
     fetcher: Option<Fetcher<MemberContext>>,
+    commit_is_open: bool,
 }
 
 impl Member {
@@ -38,16 +45,20 @@ impl Member {
         let config = settings.member(&group, &membership.client_id);
         let fetcher = Fetcher::new(&config, MemberContext::new(log), Names::new(settings.prefix()))
             .map_err(failed(format!("make a consumer of {group}")))?;
-        Ok(Self { group, fetcher: Some(fetcher) })
+        let session_timeout = settings.session_timeout();
+        Ok(Self { group, session_timeout, fetcher: Some(fetcher), commit_is_open: false })
     }
 
     fn fetcher(&mut self) -> Result<&mut Fetcher<MemberContext>, ClientError> {
-        let closed = || ClientError {
-            kind: ErrorKind::Fatal,
+        let useless = |kind, reason: &str| ClientError {
+            kind,
             attempted: format!("use a consumer of {}", self.group),
-            reason: "it is closed".to_string(),
+            reason: reason.to_string(),
         };
-        self.fetcher.as_mut().ok_or_else(closed)
+        if self.commit_is_open {
+            return Err(useless(ErrorKind::Fenced, "the outcome of its last commit is not known"));
+        }
+        self.fetcher.as_mut().ok_or_else(|| useless(ErrorKind::Fatal, "it is closed"))
     }
 
     fn next_rebalance(&mut self) -> Result<Option<GroupEvent>, ClientError> {
@@ -102,7 +113,20 @@ impl GroupConsumer for Member {
         let attempt = format!("commit offsets of {}", self.group);
         let fetcher = self.fetcher()?;
         let list = fetcher.names().list_at(offsets).map_err(failed(attempt.clone()))?;
-        fetcher.consumer().commit(&list, CommitMode::Sync).map_err(failed(attempt))
+        let outcome = commit(fetcher.consumer().clone(), list);
+        // After this time the group has gone on without a member that the broker does not hear.
+        match outcome.recv_timeout(self.session_timeout) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if is_an_answer(&error) => Err(failed(attempt)(error)),
+            unanswered => {
+                self.commit_is_open = true;
+                let reason = match unanswered {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => "the broker does not answer".to_string(),
+                };
+                Err(ClientError { kind: ErrorKind::Fenced, attempted: attempt, reason })
+            }
+        }
     }
 
     fn close(&mut self) {
@@ -122,6 +146,24 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Commits on another thread. The consumer is let go before the outcome is told, else at the end of the thread.
+fn commit(
+    consumer: Arc<BaseConsumer<MemberContext>>,
+    offsets: TopicPartitionList,
+) -> mpsc::Receiver<KafkaResult<()>> {
+    let (tell, outcome) = mpsc::sync_channel(1);
+    let run = move || {
+        let committed = consumer.commit(&offsets, CommitMode::Sync);
+        drop(consumer);
+        // Nobody waits any more if it took too long.
+        let _ = tell.send(committed);
+    };
+    if let Err(error) = thread::Builder::new().name("kafka-commit".to_string()).spawn(run) {
+        tracing::warn!(%error, "cannot start a thread for a commit");
+    }
+    outcome
 }
 
 enum Rebalance {

@@ -78,6 +78,24 @@ pub(super) fn passes(error: &KafkaError) -> bool {
     )
 }
 
+/// Whether the broker has refused a commit, or librdkafka has not even tried: it will not take place later.
+pub(super) fn is_an_answer(error: &KafkaError) -> bool {
+    let known = matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NoOffset
+                | Code::RebalanceInProgress
+                | Code::IllegalGeneration
+                | Code::UnknownMemberId
+                | Code::FencedInstanceId
+                | Code::OffsetMetadataTooLarge
+                | Code::InvalidCommitOffsetSize
+                | Code::UnknownTopicOrPartition
+        )
+    );
+    known || kind(error) == ErrorKind::Fatal
+}
+
 fn kind(error: &KafkaError) -> ErrorKind {
     match error {
         KafkaError::Transaction(error) => kind_of_transaction(error),
@@ -198,6 +216,14 @@ mod tests {
         );
         check(KafkaError::MessageConsumptionFatal(Code::Unknown), Fenced, Fenced, Fenced);
         check(KafkaError::AdminOp(Code::UnknownTopicOrPartition), Retriable, Abortable, Fenced);
+    }
+
+    #[test]
+    fn silence_is_no_answer() {
+        assert!(is_an_answer(&KafkaError::ConsumerCommit(Code::IllegalGeneration)));
+        assert!(is_an_answer(&KafkaError::ConsumerCommit(Code::GroupAuthorizationFailed)));
+        assert!(!is_an_answer(&KafkaError::ConsumerCommit(Code::BrokerTransportFailure)));
+        assert!(!is_an_answer(&KafkaError::ConsumerCommit(Code::WaitingForCoordinator)));
     }
 
     #[test]

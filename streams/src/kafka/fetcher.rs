@@ -28,7 +28,7 @@ impl Logged for ClientLog {
 
 /// A consumer with its assignment.
 pub(super) struct Fetcher<C: ConsumerContext + Logged> {
-    consumer: BaseConsumer<C>,
+    consumer: Arc<BaseConsumer<C>>,
     names: Names,
     starts: HashMap<TopicPartition, i64>,
     /// Asked for once between two polls: nothing moves without one.
@@ -37,11 +37,11 @@ pub(super) struct Fetcher<C: ConsumerContext + Logged> {
 
 impl<C: ConsumerContext + Logged> Fetcher<C> {
     pub(super) fn new(config: &ClientConfig, context: C, names: Names) -> KafkaResult<Self> {
-        let consumer = config.create_with_context(context)?;
+        let consumer = Arc::new(config.create_with_context(context)?);
         Ok(Self { consumer, names, starts: HashMap::new(), positions: None })
     }
 
-    pub(super) fn consumer(&self) -> &BaseConsumer<C> {
+    pub(super) fn consumer(&self) -> &Arc<BaseConsumer<C>> {
         &self.consumer
     }
 

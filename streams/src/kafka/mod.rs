@@ -22,6 +22,7 @@ mod record;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::config::KafkaConfig;
 
@@ -58,6 +59,10 @@ impl ClientSupplier for Kafka {
 
     fn writer(&self) -> Result<Arc<dyn Writer>, ClientError> {
         Ok(Arc::new(writer::RecordWriter::new(&self.settings)?))
+    }
+
+    fn session_timeout(&self) -> Duration {
+        self.settings.session_timeout()
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, ClientError> {

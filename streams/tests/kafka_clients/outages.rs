@@ -1,5 +1,6 @@
 //! Brokers that go away, and come back.
 
+use std::fs;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,8 @@ use streams::kafka::{Kafka, KafkaConfig};
 use streams::{Cleanup, ClientSupplier, ErrorKind, GroupConsumer, GroupEvent, ProducerRecord};
 
 use crate::cluster::{
-    PATIENCE, assigned_from_beginning, config, consumer, create, place, producer, record, records, soon,
-    values,
+    PATIENCE, assigned_from_beginning, assignment, config, consumer, create, place, producer, record,
+    records, soon, values,
 };
 
 /// Writes one record in a transaction, as often as it takes; a producer that is thrown away is replaced.
@@ -47,6 +48,10 @@ fn clients_go_on_after_a_restart() {
     let in_0 = place("in", 0);
     let mut consumer = consumer(&kafka, &["in"]);
     assigned_from_beginning(&mut *consumer);
+    let elsewhere = Kafka::new(config(&broker, "restart-elsewhere"));
+    create(&elsewhere, "in", 1, Cleanup::Delete);
+    let mut leaving = crate::cluster::consumer(&elsewhere, &["in"]);
+    assigned_from_beginning(&mut *leaving);
     let mut reader = kafka.reader("app").unwrap();
     reader.assign(&[(in_0.clone(), 0)]).unwrap();
     let writer = kafka.writer().unwrap();
@@ -60,7 +65,11 @@ fn clients_go_on_after_a_restart() {
     let start = Instant::now();
     assert!(consumer.poll(Duration::from_secs(1)).unwrap().is_none(), "an outage is no error of a consumer");
     assert_eq!(reader.watermarks(std::slice::from_ref(&in_0)).unwrap_err().kind, ErrorKind::Retriable);
-    assert_eq!(kafka.admin().unwrap().cluster_id().unwrap_err().kind, ErrorKind::Retriable);
+    let mut admin = kafka.admin().unwrap();
+    assert_eq!(admin.cluster_id().unwrap_err().kind, ErrorKind::Retriable);
+    assert_eq!(admin.describe(&["in".into()]).unwrap_err().kind, ErrorKind::Retriable);
+    assert_eq!(admin.delete_records(&[(in_0.clone(), 0)]).unwrap_err().kind, ErrorKind::Retriable);
+    leaving.close();
     let begun = producer.begin();
     let ended = begun
         .and_then(|()| producer.send(record(&in_0, "k", "into nothing"), None))
@@ -97,7 +106,7 @@ fn nothing_hangs_while_a_broker_does_not_answer() {
     producer.send(record(&in_0, "k", "a"), None).unwrap();
     producer.flush().unwrap();
 
-    broker.pause().unwrap();
+    pause(&mut broker);
     let start = Instant::now();
     assert_eq!(producer.commit().unwrap_err().kind, ErrorKind::Fenced, "the outcome is not known");
     drop(producer);
@@ -105,13 +114,51 @@ fn nothing_hangs_while_a_broker_does_not_answer() {
     drop(reader);
     let mut late = kafka.producer("q").unwrap();
     assert_eq!(late.init_transactions().unwrap_err().kind, ErrorKind::Retriable);
-    assert!(consumer.commit(&offsets).is_err());
+    assert_eq!(consumer.commit(&offsets).unwrap_err().kind, ErrorKind::Fenced, "it may take place yet");
+    assert_eq!(consumer.poll(Duration::ZERO).unwrap_err().kind, ErrorKind::Fenced, "of no more use");
     consumer.close();
-    assert!(start.elapsed() < 2 * PATIENCE, "took {:?}", start.elapsed());
+    assert!(start.elapsed() < PATIENCE, "took {:?}", start.elapsed());
 
     broker.resume().unwrap();
     write_at_last(&kafka, &record(&in_0, "k", "b"));
     soon("the producer to begin at last", || late.init_transactions().ok());
+    let (partitions, _) = assignment(&mut *crate::cluster::consumer(&kafka, &["in"]));
+    assert_eq!(partitions, [in_0], "the one that was given up has left");
+}
+
+#[test]
+fn offsets_are_not_sent_for_ever() {
+    let mut broker = LocalKafka::start(Config::from_env()).unwrap();
+    let kafka = Kafka::new(config(&broker, "offsets"));
+    create(&kafka, "in", 1, Cleanup::Delete);
+    let in_0 = place("in", 0);
+    let mut consumer = consumer(&kafka, &["in"]);
+    let metadata = assigned_from_beginning(&mut *consumer);
+    let mut producer = producer(&kafka, "p");
+    producer.begin().unwrap();
+
+    pause(&mut broker);
+    let start = Instant::now();
+    let unanswered = producer.send_offsets(&[(in_0.clone(), 0)], &metadata).unwrap_err();
+    assert_eq!(unanswered.kind, ErrorKind::Abortable, "{unanswered}");
+    assert_eq!(producer.abort().unwrap_err().kind, ErrorKind::Fenced);
+    drop(producer);
+    // In the group, and without a commit on its way.
+    consumer.close();
+    assert!(start.elapsed() < PATIENCE, "took {:?}", start.elapsed());
+}
+
+/// Returns when the last thread of the broker has stopped.
+fn pause(broker: &mut LocalKafka) {
+    broker.pause().unwrap();
+    let tasks = format!("/proc/{}/task", broker.pid().unwrap());
+    soon("all threads to stop", || {
+        let mut stats = fs::read_dir(&tasks)
+            .unwrap()
+            .map(|task| fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+        // The state follows the bracketed name.
+        stats.all(|stat| stat.contains(") T ")).then_some(())
+    });
 }
 
 #[test]

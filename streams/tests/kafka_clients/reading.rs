@@ -1,5 +1,6 @@
 //! What a reader and a consumer are given.
 
+use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -161,7 +162,11 @@ fn assigning_again_at_once_is_safe_on_a_busy_machine() {
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| while !is_done.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    hint::spin_loop()
+                }
+            });
         }
         let _done = Done(&is_done);
         for round in 0..200 {

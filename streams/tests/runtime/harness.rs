@@ -8,8 +8,8 @@ use local_kafka::{Config, LocalKafka};
 use streams::kafka::{Kafka, KafkaConfig};
 use streams::{
     ClientSupplier, CommandWriter, ConsumerRecord, Context, Health, Metrics, ProcessError, Processor,
-    Queries, StateDirectory, Store, Streams, StreamsConfig, Topic, TopicPartition, TopicSpec, Topology,
-    Written,
+    ProducerRecord, Queries, StateDirectory, Store, Streams, StreamsConfig, Topic, TopicPartition, TopicSpec,
+    Topology, Written,
 };
 
 pub(crate) const PAYMENTS: Topic<String, i64> = Topic::new("payments");
@@ -37,6 +37,8 @@ pub(crate) struct Limit {
 
 /// An amount that no record gets past.
 pub(crate) const CURSED: i64 = -666;
+/// An amount at which the processor panics.
+pub(crate) const PANICS: i64 = -777;
 /// An amount that keeps the processor busy until [`WAKE_UP`] is met.
 pub(crate) const SLEEPY: i64 = -888;
 /// Where the processor waits for the test.
@@ -60,6 +62,7 @@ impl Processor for Limit {
         if amount == SLEEPY {
             WAKE_UP.wait();
         }
+        assert_ne!(amount, PANICS, "a bug in the processor");
         if amount == CURSED {
             return Err(ProcessError::Other("cursed".to_string()));
         }
@@ -127,6 +130,14 @@ impl App {
     /// Writes a payment.
     pub(crate) async fn pay(&self, account: &str, amount: i64) -> Written {
         self.writer.send(&PAYMENTS, &account.to_string(), &amount).await.unwrap()
+    }
+
+    /// Writes whatever it is, past all types; where it stands.
+    pub(crate) async fn write(&self, record: ProducerRecord) -> i64 {
+        let writer = self.kafka().writer().unwrap();
+        let (sent, delivered) = tokio::sync::oneshot::channel();
+        writer.send(record, Box::new(move |result| drop(sent.send(result))));
+        delivered.await.unwrap().unwrap()
     }
 
     /// Reads `count` committed records of a topic from its beginning.

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use streams::{
-    Checkpoint, ClientSupplier, ProducerRecord, StateDirectory, StoreSupplier, Timestamp, partition_of,
+    Checkpoint, ConsumerRecord, ProducerRecord, StateDirectory, StoreSupplier, Timestamp, partition_of,
 };
 
-use harness::{ALERTS, App, CURSED, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, key, number};
+use harness::{ALERTS, App, CURSED, PANICS, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, key, number};
 
 #[tokio::test]
 async fn what_is_written_can_be_read_once_it_is_committed() {
@@ -64,22 +64,13 @@ async fn a_record_that_cannot_be_decoded_goes_to_the_dead_letter_topic() {
         value: Some(Bytes::from_static(b"{\xff not json")),
         headers: vec![streams::Header::new("trace", "t-1")],
     };
-    let (sent, delivered) = tokio::sync::oneshot::channel();
-    let writer = app.kafka().writer().unwrap();
-    writer.send(poison.clone(), Box::new(move |result| drop(sent.send(result))));
-    let offset = delivered.await.unwrap().unwrap();
+    let offset = app.write(poison.clone()).await;
     let written = app.pay("a", 7).await;
     assert_eq!(running.spent_after(written, "a").await, Some(7), "processing goes on");
 
     let dead = app.read("limits-dlq", 1).remove(0);
     assert_eq!((&dead.key, &dead.value), (&poison.key, &poison.value), "raw bytes");
-    let header = |name: &str| {
-        let header = dead.headers.iter().find(|header| header.name == name);
-        String::from_utf8(
-            header.unwrap_or_else(|| panic!("no header {name}")).value.clone().unwrap().to_vec(),
-        )
-        .unwrap()
-    };
+    let header = |name| header(&dead, name);
     assert_eq!(header("trace"), "t-1");
     assert_eq!(header("__streams.errors.topic"), "payments");
     assert_eq!(header("__streams.errors.partition"), poison.partition.to_string());
@@ -90,16 +81,47 @@ async fn a_record_that_cannot_be_decoded_goes_to_the_dead_letter_topic() {
 
 #[tokio::test]
 async fn a_record_that_always_fails_goes_to_the_dead_letter_topic_alone() {
-    let app = App::new("cursed");
+    for (case, amount, message) in
+        [("cursed", CURSED, "cursed"), ("panics", PANICS, "a bug in the processor")]
+    {
+        let app = App::new(case);
+        let running = app.start();
+        let (_, _, failing) = (app.pay("a", 1).await, app.pay("b", 2).await, app.pay("a", amount).await);
+        let last = app.pay("a", 4).await;
+        assert_eq!(running.spent_after(last, "a").await, Some(5), "nothing of the failed record stays");
+        assert_eq!(running.queries().get(&running.spent, &"b".to_string()).unwrap(), Some(2));
+        let dead = app.read_all("limits-dlq");
+        assert_eq!(dead.iter().map(number).collect::<Vec<_>>(), [amount]);
+        assert_eq!(header(&dead[0], "__streams.errors.offset"), failing.offset.to_string());
+        assert!(header(&dead[0], "__streams.errors.message").contains(message));
+        assert!(running.health().wait(PATIENCE), "{:?}", running.health().reasons());
+    }
+}
+
+/// The broker takes the record, but not with the headers that a dead letter gets.
+#[tokio::test]
+async fn a_dead_letter_that_is_too_large_goes_without_its_value() {
+    let app = App::new("large");
     let running = app.start();
-    let (_, _, cursed) = (app.pay("a", 1).await, app.pay("b", 2).await, app.pay("a", CURSED).await);
-    let last = app.pay("a", 4).await;
-    assert_eq!(running.spent_after(last, "a").await, Some(5), "nothing of the failed record stays");
-    assert_eq!(running.queries().get(&running.spent, &"b".to_string()).unwrap(), Some(2));
-    let dead = app.read_all("limits-dlq");
-    assert_eq!(dead.iter().map(number).collect::<Vec<_>>(), [CURSED]);
-    let offset = dead[0].headers.iter().find(|h| h.name == "__streams.errors.offset").unwrap();
-    assert_eq!(offset.value, Some(Bytes::from(cursed.offset.to_string())));
+    let poison = ProducerRecord {
+        topic: PAYMENTS.name().into(),
+        partition: partition_of(b"a", PARTITIONS),
+        key: Some(Bytes::from("a")),
+        value: Some(Bytes::from(vec![b'x'; 1_048_400])),
+        headers: Vec::new(),
+    };
+    let offset = app.write(poison).await;
+    let written = app.pay("a", 7).await;
+    assert_eq!(running.spent_after(written, "a").await, Some(7), "processing goes on");
+    let dead = app.read("limits-dlq", 1).remove(0);
+    assert_eq!((&dead.key, &dead.value), (&None, &None));
+    assert_eq!(header(&dead, "__streams.errors.offset"), offset.to_string());
+}
+
+fn header(record: &ConsumerRecord, name: &str) -> String {
+    let header = record.headers.iter().find(|header| header.name == name);
+    let value = header.unwrap_or_else(|| panic!("no header {name}")).value.clone().unwrap();
+    String::from_utf8(value.to_vec()).unwrap()
 }
 
 #[tokio::test]
@@ -167,17 +189,14 @@ async fn a_store_that_cannot_be_trusted_is_rebuilt() {
 async fn state_without_offsets_is_refused() {
     let app = App::new("expired");
     app.start().streams.close();
-    let writer = app.kafka().writer().unwrap();
-    let (sent, delivered) = tokio::sync::oneshot::channel();
-    let record = ProducerRecord {
+    let state = ProducerRecord {
         topic: "limits-spent-changelog".into(),
         partition: 0,
         key: Some("a".into()),
         value: Some("70".into()),
         headers: Vec::new(),
     };
-    writer.send(record, Box::new(move |result| drop(sent.send(result))));
-    delivered.await.unwrap().unwrap();
+    app.write(state).await;
 
     let running = app.start_on(&app.state_path());
     let deadline = std::time::Instant::now() + PATIENCE;
