@@ -187,8 +187,7 @@ impl Worker {
             }
             Err(error) => return Err(error.into()),
         }
-        self.regain_trust();
-        Ok(())
+        self.regain_trust()
     }
 
     /// Clean shutdown: what is done is committed.
@@ -300,15 +299,18 @@ impl Worker {
     }
 
     /// After a gap in the poll loop, the group says whether this worker is still one of it.
-    fn regain_trust(&mut self) {
+    fn regain_trust(&mut self) -> Result<(), WorkerError> {
         if self.pulse.is_trusted() || self.tasks.is_empty() {
-            return;
+            return Ok(());
         }
-        let committed: Vec<_> = self.each_position(|task| task.committed_positions()).collect();
+        let committed: Vec<_> = self.each_position(Task::committed_positions).collect();
         match self.consumer.commit(&committed) {
             Ok(()) => self.pulse.trust(),
+            // The group has gone on without it, or nobody answers: the next worker joins anew.
+            Err(error) if error.kind == ErrorKind::Fenced => return Err(error.into()),
             Err(error) => debug!(worker = %self.name, %error, "still not trusted"),
         }
+        Ok(())
     }
 
     // ---- tasks ----
