@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::bench::BenchArgs;
 use crate::simulate::SimulateArgs;
 use crate::up::UpArgs;
 
@@ -21,6 +22,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Up(UpArgs),
     Simulate(SimulateArgs),
+    Bench(BenchArgs),
 }
 
 impl Cli {

@@ -1,9 +1,13 @@
-//! `pipeline`: the front door. `up` runs all of the pipeline in one process, `simulate` sends it orders.
+//! `pipeline`: the front door. `up` runs all of the pipeline in one process, `simulate` sends it orders,
+//! `bench` measures it.
 
+mod bench;
 mod cli;
 mod client;
 #[cfg(test)]
 mod fake_server;
+mod pace;
+mod percentiles;
 mod seed;
 mod simulate;
 mod up;
@@ -26,6 +30,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         match cli.command {
             Command::Up(args) => up::up(args).await.map(|()| ExitCode::SUCCESS),
             Command::Simulate(args) => simulate::simulate(&args).await,
+            Command::Bench(args) => bench::bench(&args).await,
         }
     })
 }

@@ -3,8 +3,6 @@
 mod args;
 mod journey;
 mod orders;
-mod pace;
-mod percentiles;
 mod random;
 mod report;
 mod tally;
@@ -25,6 +23,7 @@ use report::Report;
 use tally::Tally;
 
 use crate::client::Client;
+use crate::pace::paced;
 
 /// What a shell gives for a program that ctrl-c has ended.
 const INTERRUPTED: u8 = 128 + 2;
@@ -64,7 +63,7 @@ fn journeys(
     args: &SimulateArgs,
 ) -> impl Stream<Item = (OrderId, Result<Journey, Trouble>)> {
     let timeout = args.timeout();
-    pace::paced(orders, args.rate())
+    paced(orders, args.rate())
         .map(move |order| async move {
             let journey = follow(client, &order, timeout).await;
             (order.id, journey)

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::bench::What;
 
 fn parse(arguments: &str) -> Result<Command, String> {
     let command_line = ["pipeline"].into_iter().chain(arguments.split_whitespace());
@@ -19,6 +20,14 @@ fn up(arguments: &str) -> UpArgs {
 fn simulate(arguments: &str) -> SimulateArgs {
     match parse(&format!("simulate {arguments}")) {
         Ok(Command::Simulate(args)) => args,
+        other => panic!("{arguments}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn bench(arguments: &str) -> BenchArgs {
+    match parse(&format!("bench {arguments}")) {
+        Ok(Command::Bench(args)) => args,
         other => panic!("{arguments}: {other:?}"),
     }
 }
@@ -67,6 +76,31 @@ fn what_is_not_given_has_a_default() {
     assert_eq!((args.orders, args.rate(), args.seed), (100, None, None));
     assert_eq!(args.customers().len(), crate::seed::CUSTOMERS.len());
     assert_eq!(args.products().len(), crate::seed::PRODUCTS.len());
+
+    let args = bench("");
+    assert_eq!((args.warmup, args.orders, args.seconds.get(), args.idle), (20_000, 100_000, 20, 10));
+    assert_eq!(args.rates, [200.0, 1000.0]);
+
+    let Some(What::Http(args)) = bench("http").what else { panic!("another bench") };
+    assert_eq!((args.concurrency.get(), args.seconds.get(), args.rate, args.waiters), (256, 10, 200.0, 1000));
+}
+
+#[test]
+fn both_benches_take_a_file_and_arguments_for_the_pipeline() {
+    let up = ["--threads", "2"];
+    let args = bench("--rates 1,2.5 --json a.json -- --threads 2");
+    assert_eq!(args.rates, [1.0, 2.5]);
+    assert_eq!(
+        (args.common.json.as_deref(), &args.common.up[..]),
+        (Some(Path::new("a.json")), &up.map(OsString::from)[..])
+    );
+    let Some(What::Http(args)) = bench("http --waiters 0 --json b.json -- --threads 2").what else {
+        panic!("another bench")
+    };
+    assert_eq!(
+        (args.common.json.as_deref(), &args.common.up[..]),
+        (Some(Path::new("b.json")), &up.map(OsString::from)[..])
+    );
 }
 
 #[test]
@@ -116,5 +150,13 @@ fn what_makes_no_sense_is_refused() {
         ("simulate --url ftp://localhost", "must begin with http://"),
         ("simulate --url localhost:8080", "must begin with http://"),
         ("simulate --url nonsense", "--url"),
+        ("bench --rates 0", "must be a number of orders a second"),
+        ("bench --rates 200,", "must be a number of orders a second"),
+        ("bench --seconds 0", "--seconds"),
+        ("bench --orders 5 http", "unexpected argument 'http'"),
+        ("bench --threads 2", "--threads"),
+        ("bench http --concurrency 0", "--concurrency"),
+        ("bench http --rate NaN", "must be a number of orders a second"),
+        ("bench tea", "tea"),
     ]);
 }

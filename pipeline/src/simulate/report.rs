@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::percentiles::Percentiles;
 use super::tally::Tally;
+use crate::percentiles::Percentiles;
 
 /// A run that has ended, or was ended.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! When the next order is sent.
+//! When the next of many is sent.
 
 use std::time::Duration;
 

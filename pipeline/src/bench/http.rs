@@ -1,0 +1,9 @@
+//! `pipeline bench http`: how many requests are answered, and how soon.
+
+mod answers;
+mod report;
+mod requests;
+mod target;
+mod waiters;
+
+pub(super) use report::Report;
