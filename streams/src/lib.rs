@@ -105,6 +105,7 @@ mod retry;
 mod run;
 mod runtime;
 mod setup;
+pub mod simulation;
 mod state_directory;
 mod stop;
 mod store;

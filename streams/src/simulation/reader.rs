@@ -1,0 +1,52 @@
+//! A reader outside any group.
+
+use std::time::Duration;
+
+use super::cluster::{Shared, lock};
+use super::fetcher::Fetcher;
+use crate::client::{ClientError, Reader, Watermarks};
+use crate::record::{ConsumerRecord, TopicPartition};
+
+/// Reads partitions, and asks for offsets.
+pub(super) struct PartitionReader {
+    cluster: Shared,
+    group: String,
+    fetcher: Fetcher,
+}
+
+impl PartitionReader {
+    pub(super) fn new(cluster: Shared, group: &str) -> Self {
+        Self { cluster, group: group.to_string(), fetcher: Fetcher::default() }
+    }
+}
+
+impl Reader for PartitionReader {
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, ClientError> {
+        let cluster = lock(&self.cluster);
+        let Some(group) = cluster.groups.get(&self.group) else { return Ok(vec![None; partitions.len()]) };
+        let offsets = partitions.iter().map(|partition| group.offsets.fetch(partition));
+        let attempt = || format!("fetch the committed offsets of {}", self.group);
+        offsets.collect::<Result<_, _>>().map_err(|refusal| refusal.of(attempt()))
+    }
+
+    fn watermarks(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Watermarks>, ClientError> {
+        let cluster = lock(&self.cluster);
+        let ends =
+            |partition| cluster.log(partition).map(|log| Watermarks { low: log.low(), high: log.high() });
+        let attempt = || format!("ask for the ends of {} partitions", partitions.len());
+        partitions.iter().map(ends).collect::<Result<_, _>>().map_err(|refusal| refusal.of(attempt()))
+    }
+
+    fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
+        self.fetcher.assign(positions);
+        Ok(())
+    }
+
+    fn poll(&mut self, _wait: Duration) -> Result<Option<ConsumerRecord>, ClientError> {
+        self.fetcher.poll(&lock(&self.cluster))
+    }
+
+    fn position(&mut self, partition: &TopicPartition) -> Result<Option<i64>, ClientError> {
+        Ok(self.fetcher.position(partition))
+    }
+}
