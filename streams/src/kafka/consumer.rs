@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl Member {
 
     fn next_rebalance(&mut self) -> Result<Option<GroupEvent>, ClientError> {
         let fetcher = self.fetcher()?;
-        let Some(rebalance) = fetcher.context().next_rebalance() else { return Ok(None) };
+        let Some(rebalance) = fetcher.context().lock().queue.pop_front() else { return Ok(None) };
         Ok(Some(match rebalance {
             Rebalance::Revoked { lost } => GroupEvent::Revoked { lost },
             Rebalance::Assigned { partitions, metadata } => {
@@ -98,11 +98,17 @@ impl GroupConsumer for Member {
     }
 
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
-        self.fetcher()?.assign(positions)
+        let fetcher = self.fetcher()?;
+        fetcher.assign(positions)?;
+        fetcher.context().lock().answered(Answer::Assign);
+        Ok(())
     }
 
     fn unassign(&mut self) -> Result<(), ClientError> {
-        self.fetcher()?.unassign()
+        let fetcher = self.fetcher()?;
+        fetcher.unassign()?;
+        fetcher.context().lock().answered(Answer::Unassign);
+        Ok(())
     }
 
     fn position(&mut self, partition: &TopicPartition) -> Result<Option<i64>, ClientError> {
@@ -132,9 +138,14 @@ impl GroupConsumer for Member {
     fn close(&mut self) {
         let Some(mut fetcher) = self.fetcher.take() else { return };
         fetcher.context().closing.store(true, Ordering::Release);
-        // A rebalance may have been handed out and not answered; closing would wait for the answer for ever.
-        // Which of the two it was does not matter: the other one changes nothing.
-        let answered = fetcher.assign(&[]).and_then(|()| fetcher.unassign());
+        // Closing would wait for the answer to what was handed out. What was not is answered by the callback; to
+        // answer that here as well would let the group end first, and the second answer would never return.
+        let awaited = fetcher.context().lock().awaited;
+        let answered = match awaited {
+            Some(Answer::Assign) => fetcher.assign(&[]),
+            Some(Answer::Unassign) => fetcher.unassign(),
+            None => Ok(()),
+        };
         if let Err(error) = answered {
             tracing::debug!(group = self.group, %error, "closing a consumer");
         }
@@ -171,9 +182,37 @@ enum Rebalance {
     Revoked { lost: bool },
 }
 
+/// What librdkafka waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Assign,
+    Unassign,
+}
+
+/// What the callback was called for.
+#[derive(Default)]
+struct Rebalances {
+    queue: VecDeque<Rebalance>,
+    awaited: Option<Answer>,
+}
+
+impl Rebalances {
+    fn push(&mut self, rebalance: Rebalance) {
+        self.awaited = Some(match rebalance {
+            Rebalance::Assigned { .. } => Answer::Assign,
+            Rebalance::Revoked { .. } => Answer::Unassign,
+        });
+        self.queue.push_back(rebalance);
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        self.awaited.take_if(|awaited| *awaited == answer);
+    }
+}
+
 struct MemberContext {
     log: ClientLog,
-    rebalances: Mutex<VecDeque<Rebalance>>,
+    rebalances: Mutex<Rebalances>,
     closing: AtomicBool,
 }
 
@@ -182,8 +221,8 @@ impl MemberContext {
         Self { log, rebalances: Mutex::default(), closing: AtomicBool::new(false) }
     }
 
-    fn next_rebalance(&self) -> Option<Rebalance> {
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    fn lock(&self) -> MutexGuard<'_, Rebalances> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -207,9 +246,7 @@ impl ConsumerContext for MemberContext {
             _ => Some(Rebalance::Revoked { lost: consumer.assignment_lost() }),
         };
         match rebalance {
-            Some(rebalance) => {
-                self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
-            }
+            Some(rebalance) => self.lock().push(rebalance),
             None => {
                 if let Err(error) = consumer.unassign() {
                     tracing::debug!(%error, "giving all partitions up");

@@ -130,7 +130,17 @@ fn closing_does_not_wait_for_an_answer_that_was_never_given() {
 
     let (partitions, _) = assignment(&mut *other);
     assert_eq!(partitions, [place("in", 0)], "the others are gone");
+    other.assign(&[]).unwrap();
+    let mut successor = cluster.consumer(&["in"]);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1) {
+        let early = successor.poll(Duration::from_millis(100)).unwrap();
+        assert!(early.is_none(), "the first one has yet to give up what it has: {early:?}");
+    }
+    // It does not know yet that it should.
     other.close();
+    let (partitions, _) = assignment(&mut *successor);
+    assert_eq!(partitions, [place("in", 0)]);
     other.close();
     assert_eq!(other.poll(Duration::ZERO).unwrap_err().kind, ErrorKind::Fatal, "closed is closed");
     assert!(started.elapsed() < PATIENCE);

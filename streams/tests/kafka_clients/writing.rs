@@ -81,12 +81,18 @@ fn a_writer_that_goes_tells_those_who_wait() {
 
 #[test]
 fn what_the_writer_cannot_send_is_told() {
-    let kafka = Kafka::new(KafkaConfig::new("127.0.0.1:1"));
+    let kafka = Kafka::new(of_small_records(KafkaConfig::new("127.0.0.1:1")));
     let (tell, told) = mpsc::channel();
-    let large = "x".repeat(2_000_000);
+    let large = "x".repeat(2_000);
     let writer = kafka.writer().unwrap();
     writer.send(record(&place("in", 0), "k", &large), Box::new(move |offset| tell.send(offset).unwrap()));
     assert_eq!(told.recv_timeout(PATIENCE).unwrap().unwrap_err().kind, ErrorKind::Refused);
+}
+
+/// The clients refuse what is larger themselves: by default the broker decides.
+fn of_small_records(mut config: KafkaConfig) -> KafkaConfig {
+    config.client_settings.push(("message.max.bytes".to_string(), "1000".to_string()));
+    config
 }
 
 #[test]
@@ -112,8 +118,8 @@ fn a_refused_record_fails_its_transaction_only() {
     let cluster = Cluster::of("refused");
     create(&cluster.kafka, "in", 1, Cleanup::Compact { min_lag: Duration::ZERO });
     let in_0 = place("in", 0);
-    let mut producer = cluster.producer("p");
-    let large = "x".repeat(2_000_000);
+    let mut producer = producer(&Kafka::new(of_small_records(cluster.config.clone())), "p");
+    let large = "x".repeat(2_000);
 
     producer.begin().unwrap();
     producer.send(record(&in_0, "k", "small"), None).unwrap();
