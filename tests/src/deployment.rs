@@ -54,11 +54,12 @@ impl Service {
 /// The services of one pipeline, with topics, groups and directories of their own.
 pub struct Deployment {
     prefix: String,
+    /// Before the directory: what the processes said is there to be shown when a test fails.
+    running: BTreeMap<(Service, usize), Instance>,
     directory: tempfile::TempDir,
     bootstrap_servers: String,
     arguments: BTreeMap<Service, Vec<String>>,
     addresses: BTreeMap<Service, String>,
-    running: BTreeMap<(Service, usize), Instance>,
 }
 
 struct Instance {
