@@ -136,9 +136,16 @@ fn leaving() {
         let (mut rejoined, mut joined) = (false, false);
         while !(rejoined && joined) {
             for (consumer, is_assigned) in [(&mut leaving, &mut rejoined), (&mut next, &mut joined)] {
-                if let Some(GroupEvent::Assigned(..)) = consumer.poll(Duration::from_millis(10)).unwrap() {
-                    consumer.assign(&[]).unwrap();
-                    *is_assigned = true;
+                match consumer.poll(Duration::from_millis(10)).unwrap() {
+                    Some(GroupEvent::Assigned(..)) => {
+                        consumer.assign(&[]).unwrap();
+                        *is_assigned = true;
+                    }
+                    Some(GroupEvent::Revoked { .. }) => {
+                        consumer.unassign().unwrap();
+                        *is_assigned = false;
+                    }
+                    _ => {}
                 }
             }
         }
