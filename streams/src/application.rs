@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::Timestamp;
 use crate::client::ClientSupplier;
 use crate::health::Health;
+use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::readers::Readers;
 use crate::stop::Stop;
@@ -23,11 +23,8 @@ pub(crate) struct Application {
     pub(crate) health: Arc<Health>,
     pub(crate) leases: Leases,
     pub(crate) stop: Stop,
-    pub(crate) clock: Clock,
+    pub(crate) host: Arc<dyn Host>,
 }
-
-/// Tells the time.
-pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Which tasks are held by a thread of this process. A task's stores belong to one thread at a time: one that
 /// was slow to notice that its partition has moved must not write over what its successor restored.
