@@ -11,6 +11,7 @@ mod deployment;
 mod exactly_once;
 mod log;
 mod process;
+pub mod simulation;
 
 pub use self::binaries::binary;
 pub use self::broker::{broker, kafka};
