@@ -48,6 +48,7 @@ mod verdict;
 
 pub use adjustment::{AdjustmentKey, AdjustmentOutcome, AdjustmentResult};
 pub use key::InvalidKey;
+pub use reserve_stock::RELEASE_FORGOTTEN;
 pub use rules::AdjustmentRefusal;
 pub use run::run;
 pub use sweep::RETENTION;

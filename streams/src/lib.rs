@@ -90,6 +90,7 @@ mod codec;
 mod command;
 mod dead_letter;
 mod end_of_input;
+pub mod faults;
 mod global;
 mod global_reader;
 mod health;

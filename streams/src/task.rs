@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::Timestamp;
 use crate::dead_letter;
+use crate::faults;
 use crate::global::TableState;
 use crate::processor::ProcessError;
 use crate::record::{ConsumerRecord, ProducerRecord};
@@ -209,9 +210,18 @@ impl Task {
         Ok(Committed { keys, counts: std::mem::take(&mut self.run.counts) })
     }
 
+    /// The stores take what is not committed yet, as far as they can: for a fault.
+    pub(crate) fn store_early(&self, checkpoints: &BTreeMap<usize, i64>, now: Timestamp) {
+        for (index, store) in self.run.stores.iter().enumerate().filter(|(_, store)| store.is_dirty()) {
+            let changes = store.changes().map(|(key, value)| (key.clone(), value.clone())).collect();
+            let offset = checkpoints.get(&index).copied().unwrap_or_default();
+            drop(store.committed().apply(changes, Checkpoint { offset, at: now }));
+        }
+    }
+
     /// Back to the last commit.
     pub(crate) fn abort(&mut self) {
-        self.run.abort();
+        self.run.abort(!faults::OVERLAY_KEPT.is_on());
         self.positions.clone_from(&self.committed);
         self.dirty = false;
     }

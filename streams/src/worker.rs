@@ -19,6 +19,7 @@ use crate::application::{Application, Lease};
 use crate::client::{
     ClientError, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, TransactionalProducer,
 };
+use crate::faults;
 use crate::mailbox::{Receiver, Sender};
 use crate::processor::ProcessError;
 use crate::readers::Pulse;
@@ -235,6 +236,10 @@ impl Worker {
         partitions: &[TopicPartition],
         metadata: GroupMetadata,
     ) -> Result<(), WorkerError> {
+        if faults::FRESH_METADATA.is_on() && self.keeps_tasks_of(partitions) {
+            self.metadata = Some(metadata);
+            return Ok(self.seek()?);
+        }
         self.abort_if_open()?;
         self.give_up_tasks();
         self.metadata = Some(metadata);
@@ -244,6 +249,12 @@ impl Worker {
         info!(worker = %self.name, partitions = ?self.pending.keys().collect::<Vec<_>>(), "assigned");
         self.prepare();
         Ok(())
+    }
+
+    /// Whether the tasks that run are those of the assignment: for a fault.
+    fn keeps_tasks_of(&self, assigned: &[TopicPartition]) -> bool {
+        let partitions: std::collections::BTreeSet<i32> = assigned.iter().map(|a| a.partition).collect();
+        !self.tasks.is_empty() && self.tasks.keys().eq(partitions.iter())
     }
 
     /// The partitions of the assignment, and why a task cannot run because another member has a part of it.
@@ -273,6 +284,9 @@ impl Worker {
     /// The partitions are to be given up: the transaction is committed while they are still this worker's.
     fn revoked(&mut self, lost: bool) -> Result<(), WorkerError> {
         info!(worker = %self.name, lost, "revoked");
+        if faults::FRESH_METADATA.is_on() && !self.tasks.is_empty() {
+            return Ok(self.consumer.unassign()?);
+        }
         if lost {
             self.abort_if_open()?;
         } else {
@@ -451,7 +465,8 @@ impl Worker {
         let now = self.now();
         let is_due =
             |running: &Running| running.task.until_punctuation(now).is_some_and(|wait| wait.is_zero());
-        if self.transaction.begun.is_some() || !self.pulse.is_trusted() || !self.tasks.values().any(is_due) {
+        let is_trusted = self.pulse.is_trusted() || faults::BARE_PUNCTUATION.is_on();
+        if self.transaction.begun.is_some() || !is_trusted || !self.tasks.values().any(is_due) {
             return Ok(());
         }
         let due: Vec<i32> = self
@@ -482,7 +497,13 @@ impl Worker {
             return Ok(());
         }
         let offsets: Vec<(TopicPartition, i64)> = self.moved().collect();
-        let ends = self.commit_to_kafka(&offsets).map_err(Failure::Client)?;
+        let metadata = self.metadata.clone();
+        if faults::BARE_PUNCTUATION.is_on() {
+            self.metadata = None;
+        }
+        let ends = self.commit_to_kafka(&offsets).map_err(Failure::Client);
+        self.metadata = metadata;
+        let ends = ends?;
         self.committed(&ends, offsets).map_err(Failure::Store)
     }
 
@@ -569,11 +590,47 @@ impl Worker {
         } else {
             offsets
         };
+        if faults::STORE_FIRST.is_on() {
+            self.store_early(&ends);
+        }
+        if faults::TOLD_EARLY.is_on() {
+            self.publish_all();
+        }
+        if faults::OFFSETS_APART.is_on() {
+            let offsets = offsets.to_vec();
+            self.producer.commit()?;
+            self.consumer.commit(&offsets)?;
+            return Ok(ends);
+        }
         if let Some(metadata) = &self.metadata {
             self.producer.send_offsets(offsets, metadata)?;
         }
-        self.producer.commit()?;
-        Ok(ends)
+        match self.producer.commit() {
+            Err(error) if faults::UNKNOWN_IS_FAILED.is_on() && error.kind == ErrorKind::Fenced => {
+                self.producer.init_transactions()?;
+                self.transaction.begun = None;
+                Err(ClientError { kind: ErrorKind::Abortable, ..error })
+            }
+            committed => committed.map(|()| ends),
+        }
+    }
+
+    /// The stores take what Kafka has not committed yet: for a fault.
+    fn store_early(&mut self, ends: &[(usize, i64)]) {
+        let (now, stores) = (self.now(), self.application.topology.stores.len().max(1));
+        for (ordinal, running) in self.tasks.values_mut().enumerate() {
+            let of_task = ends.iter().filter(|(slot, _)| slot / stores == ordinal);
+            running
+                .task
+                .store_early(&of_task.map(|(slot, offset)| (slot % stores, offset + 1)).collect(), now);
+        }
+    }
+
+    /// Readers are told of positions that are not committed yet: for a fault.
+    fn publish_all(&self) {
+        for (partition, running) in &self.tasks {
+            self.application.readers.advance(*partition, running.task.positions());
+        }
     }
 
     /// Kafka has committed: now, and only now, the stores take what was written, and readers see it.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+use crate::faults;
+
 /// How to reach a cluster, and what its clients are like.
 #[derive(Clone)]
 pub struct KafkaConfig {
@@ -98,12 +100,16 @@ impl Settings {
 
     /// A consumer outside the group, that sees the group's committed offsets.
     pub(super) fn observer(&self, group: &str) -> ClientConfig {
-        self.make(&[("group.id", self.on_cluster(group))], FETCHING, Isolation::Committed)
+        let isolation =
+            if faults::UNSTABLE_FETCH.is_on() { Isolation::Uncommitted } else { Isolation::Committed };
+        self.make(&[("group.id", self.on_cluster(group))], FETCHING, isolation)
     }
 
     /// A client that asks for offsets, and fetches nothing.
     pub(super) fn inquirer(&self) -> ClientConfig {
-        let mut config = self.make(&[], FETCHING, Isolation::Uncommitted);
+        let isolation =
+            if faults::RESTORE_TO_STABLE.is_on() { Isolation::Committed } else { Isolation::Uncommitted };
+        let mut config = self.make(&[], FETCHING, isolation);
         // Nobody reads what it has to say.
         config.set_log_level(RDKafkaLogLevel::Critical);
         config

@@ -46,6 +46,10 @@ pub(super) struct Cluster {
     /// The processes whose threads stand still.
     pub(super) paused: BTreeSet<Arc<str>>,
     pub(super) is_deferring: bool,
+    /// Whether a group learns of a transaction's end before the partitions do.
+    pub(super) groups_first: bool,
+    /// Grows with everything that a poll can be about.
+    pub(super) news: u64,
     pub(super) deferred: VecDeque<Deferred>,
 }
 
@@ -86,6 +90,8 @@ impl Cluster {
             members_made: 0,
             paused: BTreeSet::new(),
             is_deferring: false,
+            groups_first: false,
+            news: 0,
             deferred: VecDeque::new(),
         }
     }
@@ -120,6 +126,7 @@ impl Cluster {
     }
 
     pub(super) fn log_mut(&mut self, place: &TopicPartition) -> Result<&mut PartitionLog, Refusal> {
+        self.news += 1;
         let topic = self.topics.get_mut(&place.topic);
         let log = usize::try_from(place.partition).ok().and_then(|number| topic?.partitions.get_mut(number));
         log.ok_or(Refusal::UnknownTopicOrPartition)

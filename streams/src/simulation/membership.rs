@@ -84,6 +84,7 @@ impl Cluster {
     }
 
     pub(super) fn subscribe(&mut self, number: u64, topics: &[Arc<str>]) {
+        self.news += 1;
         let now = self.now;
         self.with(number, |member| {
             member.topics = topics.to_vec();
@@ -114,6 +115,7 @@ impl Cluster {
 
     /// The application has taken its partitions.
     pub(super) fn assigned(&mut self, number: u64) {
+        self.news += 1;
         self.with(number, |member| {
             if member.phase == Phase::AwaitsAssign {
                 member.phase = Phase::Steady;
@@ -123,6 +125,7 @@ impl Cluster {
 
     /// The application has given its partitions up.
     pub(super) fn unassigned(&mut self, number: u64) {
+        self.news += 1;
         self.with(number, |member| {
             if member.phase == Phase::AwaitsUnassign {
                 member.phase = Phase::Rejoining;
@@ -253,6 +256,7 @@ impl Cluster {
             GroupState::Stable => {
                 known.generation = group.generation;
                 member.events.push_back(MemberEvent::Assigned(owned, known.clone()));
+                self.news += 1;
                 member.phase = Phase::AwaitsAssign;
                 member.next_heartbeat = self.now + self.config.heartbeat_interval;
                 true
@@ -276,10 +280,14 @@ impl Cluster {
         };
         match answer {
             Ok(()) => {}
-            Err(Refusal::RebalanceInProgress) => member.revoke(false),
+            Err(Refusal::RebalanceInProgress) => {
+                member.revoke(false);
+                self.news += 1;
+            }
             Err(_) => {
                 member.known_as = None;
                 member.revoke(true);
+                self.news += 1;
             }
         }
     }
@@ -297,6 +305,7 @@ impl Cluster {
             member.phase = Phase::Rejoining;
         }
         member.revoke(true);
+        self.news += 1;
         self.leave(number);
     }
 

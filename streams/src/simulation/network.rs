@@ -379,7 +379,10 @@ impl TransactionalProducer for DistantProducer {
             world.scheduler.sleep(PRODUCER_PATIENCE);
             return self.producer().map(drop);
         }
-        self.call("commits", ErrorKind::Fenced, Producer::commit)
+        let (process, kafka) = (self.network.process.clone(), self.network.kafka.clone());
+        self.call("commits", ErrorKind::Fenced, |producer| {
+            producer.commit().inspect(|()| process.is_committed(&kafka))
+        })
     }
 
     fn abort(&mut self) -> Result<(), ClientError> {

@@ -56,6 +56,11 @@ impl GroupOffsets {
         Ok(self.committed.get(partition).map(|written| written.offset))
     }
 
+    /// What is committed, whatever pends on it.
+    pub(super) fn decided(&self, partition: &TopicPartition) -> Option<i64> {
+        self.committed.get(partition).map(|written| written.offset)
+    }
+
     fn write(&mut self, offset: i64) -> Written {
         self.writes += 1;
         Written { place: self.writes, offset }

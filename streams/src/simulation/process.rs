@@ -28,6 +28,7 @@ pub(super) struct ProcessState {
     pub(super) world: Arc<Shared>,
     id: ProcessId,
     is_cut_off: AtomicBool,
+    crashes_at_commit: AtomicBool,
     /// How much its wall clock is ahead.
     clock_error_ms: AtomicI64,
     started: Timestamp,
@@ -41,6 +42,15 @@ impl ProcessState {
     pub(super) fn has_crashed(&self) -> bool {
         self.world.scheduler.is_crashed(self.id)
     }
+
+    /// Kafka has committed a transaction of this process, which does not know it yet.
+    pub(super) fn is_committed(&self, kafka: &SimulatedKafka) {
+        if self.crashes_at_commit.load(Ordering::SeqCst) && !self.has_crashed() {
+            self.world.scheduler.note(format_args!("{} crashes at this commit", kafka.process));
+            kafka.pause();
+            self.world.scheduler.crash(self.id);
+        }
+    }
 }
 
 impl Process {
@@ -48,6 +58,7 @@ impl Process {
         let state = ProcessState {
             id: world.scheduler.new_process(),
             is_cut_off: AtomicBool::new(false),
+            crashes_at_commit: AtomicBool::new(false),
             clock_error_ms: AtomicI64::new(0),
             started: world.scheduler.now(),
             world,
@@ -79,6 +90,12 @@ impl Process {
         self.state.world.scheduler.random(|random| self.disk.suffer(damage, random));
     }
 
+    /// Ends it between the next transaction that Kafka commits and the news of that.
+    pub fn crash_at_next_commit(&self) {
+        self.note(format_args!("is to crash at its next commit"));
+        self.state.crashes_at_commit.store(true, Ordering::SeqCst);
+    }
+
     /// Whether it has crashed.
     pub fn has_crashed(&self) -> bool {
         self.state.has_crashed()
@@ -86,6 +103,9 @@ impl Process {
 
     /// Stops all its threads where they are, as `SIGSTOP` does.
     pub fn pause(&self) {
+        if self.has_crashed() {
+            return;
+        }
         self.note(format_args!("is paused"));
         self.kafka.pause();
         self.state.world.scheduler.pause(self.state.id);
@@ -93,6 +113,9 @@ impl Process {
 
     /// Lets them go on.
     pub fn resume(&self) {
+        if self.has_crashed() {
+            return;
+        }
         self.note(format_args!("is resumed"));
         if !self.state.is_cut_off() {
             self.kafka.resume();
@@ -103,6 +126,9 @@ impl Process {
 
     /// Nothing gets from it to Kafka any more, nor back.
     pub fn cut_off(&self) {
+        if self.has_crashed() {
+            return;
+        }
         self.note(format_args!("is cut off"));
         self.state.is_cut_off.store(true, Ordering::SeqCst);
         self.kafka.pause();
@@ -110,9 +136,14 @@ impl Process {
 
     /// Ends [`Self::cut_off`].
     pub fn reconnect(&self) {
+        if self.has_crashed() {
+            return;
+        }
         self.note(format_args!("is connected again"));
         self.state.is_cut_off.store(false, Ordering::SeqCst);
-        self.kafka.resume();
+        if !self.state.world.scheduler.is_paused(self.state.id) {
+            self.kafka.resume();
+        }
         self.state.world.scheduler.kafka_has_changed();
     }
 

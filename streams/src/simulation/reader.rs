@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::cluster::{Cluster, Shared, lock};
 use super::fetcher::Fetcher;
+use super::refusal::Refusal;
 use crate::client::{ClientError, Reader, Watermarks};
+use crate::faults;
 use crate::record::{ConsumerRecord, TopicPartition};
 
 /// Reads partitions, and asks for offsets.
@@ -29,15 +31,22 @@ impl Reader for PartitionReader {
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, ClientError> {
         let cluster = lock(&self.cluster);
         let Some(group) = cluster.groups.get(&self.group) else { return Ok(vec![None; partitions.len()]) };
-        let offsets = partitions.iter().map(|partition| group.offsets.fetch(partition));
+        let offsets = partitions.iter().map(|partition| match group.offsets.fetch(partition) {
+            Err(_) if faults::UNSTABLE_FETCH.is_on() => Ok(group.offsets.decided(partition)),
+            fetched => fetched,
+        });
         let attempt = || format!("fetch the committed offsets of {}", self.group);
         offsets.collect::<Result<_, _>>().map_err(|refusal| refusal.of(attempt()))
     }
 
     fn watermarks(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Watermarks>, ClientError> {
         let cluster = lock(&self.cluster);
-        let ends =
-            |partition| cluster.log(partition).map(|log| Watermarks { low: log.low(), high: log.high() });
+        let ends = |partition| -> Result<Watermarks, Refusal> {
+            let log = cluster.log(partition)?;
+            let is_stable = faults::RESTORE_TO_STABLE.is_on();
+            let high = if is_stable { log.last_stable_offset() } else { log.high() };
+            Ok(Watermarks { low: log.low(), high })
+        };
         let attempt = || format!("ask for the ends of {} partitions", partitions.len());
         partitions.iter().map(ends).collect::<Result<_, _>>().map_err(|refusal| refusal.of(attempt()))
     }

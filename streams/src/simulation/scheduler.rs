@@ -36,6 +36,8 @@ struct State {
     signals_made: u64,
     processes: Vec<ProcessState>,
     kafka_has_changed: bool,
+    /// The cluster's news that the threads that wait for it know.
+    news: u64,
     /// When Kafka's next deferred step is due, if it is.
     kafka_steps_at: Option<Timestamp>,
     trace: Trace,
@@ -120,6 +122,7 @@ impl Scheduler {
             signals_made: 0,
             processes: Vec::new(),
             kafka_has_changed: false,
+            news: 0,
             kafka_steps_at: None,
             trace: Trace::new(now),
             failures: Vec::new(),
@@ -196,6 +199,7 @@ impl Scheduler {
             state.failures.push(failure);
         }
         state.threads[id].has_ended = true;
+        state.forget_due(id);
         state.wake(|wait| matches!(wait, Wait::End(awaited) if *awaited == id));
         let next = self.next(state);
         self.give_turn(next);
@@ -327,14 +331,18 @@ impl Scheduler {
 
     /// Who waits for what is there now goes on. Kafka writes markers when it gets round to it.
     fn look_at_kafka(&self, state: &mut State) {
-        let cluster = lock(&self.cluster);
-        state.wake(|wait| matches!(wait, Wait::Kafka(is_ready) if is_ready(&cluster)));
+        let mut cluster = lock(&self.cluster);
+        if state.news != cluster.news {
+            state.news = cluster.news;
+            state.wake(|wait| matches!(wait, Wait::Kafka(is_ready) if is_ready(&cluster)));
+        }
         if !cluster.deferred.is_empty() && state.kafka_steps_at.is_none() {
             let delay = match state.random.u32(..1000) {
                 0..900 => state.random.u64(..4),
                 900..995 => state.random.u64(..60),
                 _ => state.random.u64(..3000),
             };
+            cluster.groups_first = state.random.bool();
             state.kafka_steps_at = Some(state.now + Duration::from_millis(delay));
         }
     }
@@ -382,6 +390,10 @@ impl Scheduler {
                 state.make_due(id);
             }
         }
+    }
+
+    pub(super) fn is_paused(&self, process: ProcessId) -> bool {
+        self.lock().processes[process].is_paused
     }
 
     pub(super) fn is_crashed(&self, process: ProcessId) -> bool {

@@ -148,8 +148,10 @@ impl Cluster {
         let Some(transaction) = slot else { return false };
         let Some(decision) = transaction.decision else { return false };
         let (producer, is_committed) = (*producer, decision == Decision::Commit);
-        let partition = transaction.partitions.pop_first();
-        let group = if partition.is_none() { transaction.groups.pop_first() } else { None };
+        let group = if self.groups_first { transaction.groups.pop_first() } else { None };
+        let partition = if group.is_none() { transaction.partitions.pop_first() } else { None };
+        let is_group = group.is_none() && partition.is_none();
+        let group = if is_group { transaction.groups.pop_first() } else { group };
         let has_more = !transaction.partitions.is_empty() || !transaction.groups.is_empty();
         if !has_more {
             *slot = None;

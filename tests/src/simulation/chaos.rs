@@ -1,8 +1,9 @@
 //! What happens to processes while orders go through.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use streams::simulation::{Damage, World};
+use streams::simulation::{Damage, Outsider, World};
 
 use super::Plan;
 use super::fleet::Fleet;
@@ -11,6 +12,8 @@ use super::fleet::Fleet;
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Crash(Damage),
+    /// Between Kafka's commit and the store's batch.
+    CrashAtCommit(Damage),
     Stop,
     Pause,
     CutOff,
@@ -19,21 +22,36 @@ enum Fault {
     Outage,
 }
 
-/// Lets so many things happen as the plan says, one after the other, and often one within the other. How many.
-pub(super) fn rage(world: &World, plan: &Plan, fleet: &Fleet) -> usize {
+/// Lets so many things happen as the plan says, often one within the other. How many.
+pub(super) fn rage(world: &World, plan: &Plan, fleet: &Arc<Fleet>) -> usize {
+    let mut others = Vec::new();
+    for number in 1..plan.furies {
+        let (plan, fleet) = (plan.clone(), fleet.clone());
+        others.push(world.spawn(&format!("fury {number}"), move |world| rage_alone(world, &plan, &fleet)));
+    }
+    rage_alone(world, plan, fleet);
+    others.into_iter().for_each(Outsider::join);
+    plan.faults * plan.furies
+}
+
+fn rage_alone(world: &World, plan: &Plan, fleet: &Fleet) {
     for _ in 0..plan.faults {
         pause(world, 2500);
         let names = fleet.names();
         let (fault, victim, duration) = world.random(|random| {
-            let fault = match random.u32(..22) {
-                0..3 => Fault::Crash(Damage::None),
-                3..6 => Fault::Crash(Damage::LostWrites),
-                6..8 => Fault::Crash(Damage::LostStores),
-                8 => Fault::Crash(Damage::LostDisk),
-                9..12 => Fault::Stop,
-                12..17 => Fault::Pause,
-                17..20 => Fault::CutOff,
-                20 if plan.clocks_jump => Fault::ClockJump,
+            let damage = match random.u32(..10) {
+                0..4 => Damage::None,
+                4..7 => Damage::LostWrites,
+                7..9 => Damage::LostStores,
+                _ => Damage::LostDisk,
+            };
+            let fault = match random.u32(..24) {
+                0..5 => Fault::Crash(damage),
+                5..10 => Fault::CrashAtCommit(damage),
+                10..14 => Fault::Stop,
+                14..19 => Fault::Pause,
+                19..22 => Fault::CutOff,
+                22 if plan.clocks_jump => Fault::ClockJump,
                 _ => Fault::Outage,
             };
             // Half of them are over before a session is, half take longer.
@@ -42,12 +60,24 @@ pub(super) fn rage(world: &World, plan: &Plan, fleet: &Fleet) -> usize {
         });
         strike(world, fleet, fault, &victim, Duration::from_millis(duration));
     }
-    plan.faults
 }
 
+/// How long a commit is waited for that is to be the last.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 fn strike(world: &World, fleet: &Fleet, fault: Fault, victim: &str, duration: Duration) {
-    // What it began may go on when the next thing happens, so each ends by itself.
     match fault {
+        Fault::CrashAtCommit(damage) => {
+            let Some(process) = fleet.process(victim) else { return };
+            process.crash_at_next_commit();
+            let deadline = world.now() + PATIENCE;
+            while !process.has_crashed() && world.now() < deadline {
+                world.sleep(Duration::from_millis(50));
+            }
+            fleet.crash(victim, damage);
+            world.sleep(duration);
+            fleet.start(world, victim);
+        }
         Fault::Crash(damage) => {
             fleet.crash(victim, damage);
             world.sleep(duration);

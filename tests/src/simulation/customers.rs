@@ -149,8 +149,10 @@ impl Person {
             let wait = world.random(|random| random.u64(..1500));
             world.sleep(Duration::from_millis(wait));
             let order = self.order(world, order);
+            self.look_everywhere(&order);
             if world.random(|random| random.u32(..3)) == 0 {
-                self.watch(world, &order);
+                let decided = self.watch(world, &order);
+                self.look_everywhere(&decided);
             }
         }
     }
@@ -211,12 +213,24 @@ impl Person {
     }
 
     /// Waits for the final state, wherever it is asked for.
-    fn watch(&self, world: &World, shown: &Order) {
+    fn watch(&self, world: &World, shown: &Order) -> Order {
         let decided = self.ask(world, Service::Orders, &format!("the state of {}", shown.id), |front| {
             let Side::Orders(view) = front.at else { return None };
             world.wait_for(validated(front, &view, &shown.id), PATIENCE).flatten()
         });
-        self.note_progress(shown, decided);
+        self.note_progress(shown, decided.clone());
+        decided
+    }
+
+    /// Whoever answers now knows what was shown before, also one that has slept.
+    fn look_everywhere(&self, shown: &Order) {
+        for front in self.fleet.fronts(Service::Orders) {
+            let Side::Orders(view) = front.at else { continue };
+            if let Ok(found) = front.queries.get(&view, &shown.id) {
+                let found = found.unwrap_or_else(|| panic!("{} was shown and is gone", shown.id));
+                self.note_progress(shown, found);
+            }
+        }
     }
 
     /// What is shown later is never older.

@@ -27,6 +27,8 @@ pub(super) struct Fleet {
 struct Instance {
     service: Service,
     running: Option<Running>,
+    /// Its last process is on its way out: no other can use its disk yet.
+    is_ending: bool,
 }
 
 struct Running {
@@ -65,7 +67,9 @@ impl Fleet {
             },
             policy: AggregatorPolicy { deadline: plan.deadline, ..AggregatorPolicy::default() },
             instances: Mutex::new(
-                names.map(|(name, service)| (name, Instance { service, running: None })).collect(),
+                names
+                    .map(|(name, service)| (name, Instance { service, running: None, is_ending: false }))
+                    .collect(),
             ),
         }
     }
@@ -83,7 +87,7 @@ impl Fleet {
     /// Starts an instance that does not run.
     pub(super) fn start(&self, world: &World, name: &str) {
         let service = match self.lock().get(name) {
-            Some(Instance { service, running: None }) => *service,
+            Some(Instance { service, running: None, is_ending: false }) => *service,
             _ => return,
         };
         let process = world.process(name);
@@ -129,20 +133,32 @@ impl Fleet {
 
     /// Kills an instance, wherever it is.
     pub(super) fn crash(&self, name: &str, damage: Damage) {
-        let running = self.lock().get_mut(name).and_then(|instance| instance.running.take());
-        if let Some(Running { process, streams, .. }) = running {
+        self.end(name, |Running { process, streams, .. }| {
             process.crash(damage);
             drop(streams);
-        }
+        });
     }
 
     /// Stops an instance as it should be.
     pub(super) fn stop(&self, name: &str) {
-        let running = self.lock().get_mut(name).and_then(|instance| instance.running.take());
-        if let Some(Running { process, streams, .. }) = running {
+        self.end(name, |Running { process, streams, .. }| {
             streams.close();
             // Nothing of it is left to crash, but the process is over.
             process.crash(Damage::None);
+        });
+    }
+
+    fn end(&self, name: &str, end: impl FnOnce(Running)) {
+        let running = self.lock().get_mut(name).and_then(|instance| {
+            let running = instance.running.take();
+            instance.is_ending |= running.is_some();
+            running
+        });
+        if let Some(running) = running {
+            end(running);
+            if let Some(instance) = self.lock().get_mut(name) {
+                instance.is_ending = false;
+            }
         }
     }
 

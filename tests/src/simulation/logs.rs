@@ -47,16 +47,16 @@ impl<'a> Logs<'a> {
             assert!(world.now() < deadline, "no rest: {missing}; {}", fleet.reasons().join("; "));
             world.sleep(Duration::from_millis(500));
         }
-        let mut before = None;
+        let mut before = logs.length();
         loop {
             // Longer than anything that is still on its way may take.
             world.sleep(Duration::from_secs(15));
             let now = logs.length();
-            if before == Some(now) {
+            if before == now {
                 return logs;
             }
             assert!(world.now() < deadline + limit, "no rest: something is written again and again");
-            before = Some(now);
+            before = now;
         }
     }
 

@@ -6,6 +6,7 @@ mod checks;
 mod customers;
 mod fleet;
 mod logs;
+mod many;
 mod plan;
 mod poison;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use streams::simulation::{Failure, SimulationConfig, Success, Weather, World};
 
+pub use self::many::{Progress, play_many};
 pub use self::plan::Plan;
 
 use self::checks::check;

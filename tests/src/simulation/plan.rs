@@ -21,8 +21,10 @@ pub struct Plan {
     pub products: usize,
     /// The aggregator's deadline.
     pub deadline: Duration,
-    /// How many things happen to processes.
+    /// How many things happen to processes, by each of the furies.
     pub faults: usize,
+    /// How many rage at once.
+    pub furies: usize,
     /// Whether clocks are set forward and back.
     pub clocks_jump: bool,
     /// How many records are poison.
@@ -39,8 +41,8 @@ impl Plan {
             let mut chance = |most: u32| if is_calm || random.bool() { 0 } else { random.u32(..=most) };
             let weather = Weather {
                 slow: chance(300),
-                lost_requests: chance(120),
-                lost_answers: chance(120),
+                lost_requests: chance(300),
+                lost_answers: chance(300),
                 late_ends: chance(300),
                 failing_writes: chance(60),
                 ..Weather::default()
@@ -59,6 +61,7 @@ impl Plan {
                 products: random.usize(1..=5),
                 deadline: Duration::from_secs(random.u64(8..=30)),
                 faults: if is_calm { 0 } else { random.usize(1..=8) },
+                furies: random.usize(1..=2),
                 clocks_jump: random.u32(..8) == 0,
                 poison: if random.bool() { 0 } else { random.usize(1..=4) },
                 weather,
