@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::codec::{Key, Value, decode_value, encode_key};
 use crate::global::{GlobalTable, TableState};
+use crate::inquiry::Inquiry;
 use crate::partitioner::partition_of;
 use crate::record::TopicPartition;
 use crate::store::{Store, StoreBackend, StoreError};
@@ -49,7 +50,7 @@ impl Queries {
 
     /// Whether this instance can answer for a partition now.
     pub fn serves(&self, partition: i32) -> bool {
-        self.0.hosted(partition).is_ok()
+        self.0.serves(partition)
     }
 
     /// The committed value under `key`.
@@ -171,6 +172,9 @@ pub(crate) struct Readers {
     feeds: Vec<Feed>,
     table_positions: Vec<watch::Sender<BTreeMap<i32, i64>>>,
     trust_for: Duration,
+    /// Counts the changes of what is hosted.
+    placements: watch::Sender<u64>,
+    inquiry: Arc<Inquiry>,
 }
 
 /// A partition that a worker of this instance runs.
@@ -258,6 +262,8 @@ impl Readers {
             hosted: (0..count).map(|_| RwLock::default()).collect(),
             feeds: (0..count).map(|_| Feed::default()).collect(),
             trust_for,
+            placements: watch::Sender::default(),
+            inquiry: Arc::default(),
         }
     }
 
@@ -284,6 +290,26 @@ impl Readers {
         if let Some(feed) = index(partition).and_then(|index| self.feeds.get(index)) {
             feed.keys().clear();
         }
+    }
+
+    /// The group has given its partitions out anew.
+    pub(crate) fn rebalanced(&self) {
+        self.inquiry.ask();
+    }
+
+    /// What the group is asked by.
+    pub(crate) fn inquiry(&self) -> Arc<Inquiry> {
+        self.inquiry.clone()
+    }
+
+    /// Changes whenever a partition comes to be hosted here, or goes.
+    pub(crate) fn placements(&self) -> watch::Receiver<u64> {
+        self.placements.subscribe()
+    }
+
+    /// Whether a worker of this instance runs the partition and is to be trusted.
+    pub(crate) fn serves(&self, partition: i32) -> bool {
+        self.hosted(partition).is_ok()
     }
 
     /// A commit has changed these keys, by store.
@@ -335,7 +361,7 @@ impl Readers {
             .send_if_modified(|positions| positions.insert(partition, position) != Some(position));
     }
 
-    fn partition_count(&self) -> i32 {
+    pub(crate) fn partition_count(&self) -> i32 {
         i32::try_from(self.hosted.len()).unwrap_or(i32::MAX)
     }
 
@@ -354,7 +380,9 @@ impl Readers {
 
     fn replace(&self, partition: i32, hosted: Option<Arc<Hosted>>) -> Option<Arc<Hosted>> {
         let slot = self.hosted.get(index(partition)?)?;
-        std::mem::replace(&mut *slot.write().unwrap_or_else(PoisonError::into_inner), hosted)
+        let before = std::mem::replace(&mut *slot.write().unwrap_or_else(PoisonError::into_inner), hosted);
+        self.placements.send_modify(|changes| *changes = changes.wrapping_add(1));
+        before
     }
 
     fn watch(self: &Arc<Self>, partition: i32, store: usize, key: Bytes) -> Watcher {

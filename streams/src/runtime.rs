@@ -15,6 +15,7 @@ use crate::global::TableState;
 use crate::global_reader::GlobalReader;
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::owners::Owners;
 use crate::purge;
 use crate::readers::{Queries, Readers};
 use crate::restore::{RestoreError, Restorer};
@@ -147,6 +148,12 @@ impl Streams {
     /// For reading stores and waiting for what is committed.
     pub fn queries(&self) -> Queries {
         Queries::new(self.application.readers.clone())
+    }
+
+    /// Which instance each partition is on. To be made once and cloned: each call starts a thread that asks the
+    /// group.
+    pub fn owners(&self) -> Result<Owners, StartError> {
+        Ok(Owners::start(&self.application)?)
     }
 
     /// What is running and what is wrong.

@@ -9,13 +9,15 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::groups::GroupMemberInfo;
 use rdkafka::metadata::MetadataTopic;
 
+use super::assignment;
 use super::config::Settings;
 use super::error::{failed, failed_with};
 use super::log::ClientLog;
 use super::names::Names;
-use crate::client::{Admin, ClientError, ErrorKind, TopicDescription};
+use crate::client::{Admin, ClientError, ErrorKind, GroupMember, TopicDescription};
 use crate::record::TopicPartition;
 use crate::topic::TopicSpec;
 
@@ -135,6 +137,28 @@ impl Admin for ClusterAdmin {
         let answer = block_on(self.client.delete_records(&list, &options())).map_err(failed(attempt()))?;
         let partitions: Vec<TopicPartition> = before.iter().map(|(partition, _)| partition.clone()).collect();
         self.names.offsets_in(&answer, &partitions).map(drop).map_err(failed(attempt()))
+    }
+
+    /// Of all brokers: each tells of the groups that it coordinates.
+    fn members(&mut self, group: &str) -> Result<Vec<GroupMember>, ClientError> {
+        let attempt = format!("ask for the members of {group}");
+        let name = self.names.on_cluster(&group.into()).to_string();
+        let list =
+            self.client.inner().fetch_group_list(Some(&name), PATIENCE).map_err(failed(attempt.clone()))?;
+        let found = list.groups().iter().filter(|found| found.name() == name);
+        let mut member = |member: &GroupMemberInfo| {
+            let partitions =
+                assignment::parse(member.assignment().unwrap_or_default()).map_err(|reason| ClientError {
+                    kind: ErrorKind::Fatal,
+                    attempted: attempt.clone(),
+                    reason: reason.to_string(),
+                })?;
+            let inside =
+                |(topic, partition): (&str, i32)| TopicPartition::new(self.names.inside(topic), partition);
+            let partitions = partitions.into_iter().map(inside).collect();
+            Ok(GroupMember { client_id: member.client_id().to_string(), partitions })
+        };
+        found.flat_map(|found| found.members()).map(&mut member).collect()
     }
 }
 
