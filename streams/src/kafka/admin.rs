@@ -9,7 +9,6 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::groups::GroupMemberInfo;
 use rdkafka::metadata::MetadataTopic;
 
 use super::assignment;
@@ -143,22 +142,29 @@ impl Admin for ClusterAdmin {
     fn members(&mut self, group: &str) -> Result<Vec<GroupMember>, ClientError> {
         let attempt = format!("ask for the members of {group}");
         let name = self.names.on_cluster(&group.into()).to_string();
-        let list =
-            self.client.inner().fetch_group_list(Some(&name), PATIENCE).map_err(failed(attempt.clone()))?;
-        let found = list.groups().iter().filter(|found| found.name() == name);
-        let mut member = |member: &GroupMemberInfo| {
-            let partitions =
-                assignment::parse(member.assignment().unwrap_or_default()).map_err(|reason| ClientError {
+        let list = self.client.inner().fetch_group_list(Some(&name), PATIENCE);
+        let list = list.map_err(failed(attempt.clone()))?;
+        let mut members = Vec::new();
+        for group in list.groups().iter().filter(|group| group.name() == name) {
+            // During a rebalance the coordinator still tells the assignment before it.
+            let is_stable = group.state() == "Stable";
+            for member in group.members() {
+                let assignment = member.assignment().filter(|_| is_stable).unwrap_or_default();
+                let partitions = assignment::parse(assignment).map_err(|error| ClientError {
                     kind: ErrorKind::Fatal,
                     attempted: attempt.clone(),
-                    reason: reason.to_string(),
+                    reason: error.to_string(),
                 })?;
-            let inside =
-                |(topic, partition): (&str, i32)| TopicPartition::new(self.names.inside(topic), partition);
-            let partitions = partitions.into_iter().map(inside).collect();
-            Ok(GroupMember { client_id: member.client_id().to_string(), partitions })
-        };
-        found.flat_map(|found| found.members()).map(&mut member).collect()
+                let mut inside = |(topic, partition): (&str, i32)| {
+                    TopicPartition::new(self.names.inside(topic), partition)
+                };
+                members.push(GroupMember {
+                    client_id: member.client_id().to_string(),
+                    partitions: partitions.into_iter().map(&mut inside).collect(),
+                });
+            }
+        }
+        Ok(members)
     }
 }
 

@@ -226,7 +226,8 @@ pub(crate) fn a_group_tells_who_has_what(world: &dyn World) {
         first.poll(WAIT).unwrap()
     });
     assert!(matches!(told, GroupEvent::Revoked { .. }), "{told:?}");
-    assert!(who_has_what().iter().all(|told| told.ends_with(": ")), "as long as it is being given out");
+    let told = who_has_what();
+    assert!(told.iter().all(|told| told.ends_with(": ")), "as long as it is being given out: {told:?}");
 
     first.unassign().unwrap();
     of_first = Owned::default();
