@@ -145,6 +145,11 @@ impl Streams {
         Ok(Self { application, threads: vec![supervisor] })
     }
 
+    /// The application's name.
+    pub fn application(&self) -> &str {
+        &self.application.topology.application
+    }
+
     /// For reading stores and waiting for what is committed.
     pub fn queries(&self) -> Queries {
         Queries::new(self.application.readers.clone())
