@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pipeline_tests::{Answer, Client, Deployment, PATIENCE, RoundRobin, Service, check_exactly_once, order};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// By this an instance knows that it is another one that asks.
 const FORWARDED: (&str, &str) = ("order-pipeline-forwarded-by", "a-test");
@@ -14,6 +14,8 @@ const FORWARDED: (&str, &str) = ("order-pipeline-forwarded-by", "a-test");
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_are_answered_by_any_instance() {
     let mut pipeline = Deployment::new("any-orders");
+    // Makes a topic that orders-service reads, and decides nothing while there are no validators.
+    pipeline.launch(Service::Aggregator, 0);
     pipeline.start(Service::Orders, 0).await;
     pipeline.start(Service::Orders, 1).await;
     pipeline.await_ready(Service::Orders, 0).await;
