@@ -112,6 +112,10 @@ impl Router {
                 Step::Answer => match here(way.progress.clone()).await {
                     Err(problem) if problem.kind() == Kind::NotMine => {
                         way.turned_out_wrong(None, problem.progress().map(str::to_owned));
+                        if self.0.directory.locate(partition) == Whereabouts::Here {
+                            // It came back at once, or never went: not to be asked in a loop.
+                            sleep(PAUSES[0]).await;
+                        }
                     }
                     answer => return answer,
                 },

@@ -38,6 +38,8 @@ pub(super) fn next_step(situation: Situation<'_>) -> Step<'_> {
     let Situation { whereabouts, is_fresh, wrong, is_forwarded, has_time, is_stopping } = situation;
     match whereabouts {
         Whereabouts::Here => Step::Answer,
+        // It will not be here again; who has forwarded it goes on.
+        _ if is_forwarded && is_stopping => Step::Refuse,
         Whereabouts::At(peer) if !is_forwarded && wrong != Some(peer) => Step::Forward(peer),
         _ if !is_fresh => Step::Ask,
         // Who has forwarded it has more to try.
@@ -112,11 +114,14 @@ mod tests {
             check(&whereabouts, "fh", Step::Refuse);
             check(&whereabouts, "ft", Step::Wait);
         }
-        for told in ["fht", "fhts"] {
+        check(&Whereabouts::Nowhere, "fht", Step::Refuse);
+        check(&Whereabouts::Deserted, "fht", Step::Refuse);
+        // Who has forwarded it was right; but a stop ends that.
+        check(&Whereabouts::HereNotReady, "fht", Step::Wait);
+        for told in ["hs", "hts", "fhts"] {
+            check(&Whereabouts::HereNotReady, told, Step::Refuse);
             check(&Whereabouts::Nowhere, told, Step::Refuse);
-            check(&Whereabouts::Deserted, told, Step::Refuse);
-            // Who has forwarded it was right.
-            check(&Whereabouts::HereNotReady, told, Step::Wait);
+            check(&Whereabouts::At(peer("c")), told, Step::Refuse);
         }
         check(&Whereabouts::Nowhere, "fts", Step::Wait);
         check(&Whereabouts::HereNotReady, "fts", Step::Wait);
