@@ -24,6 +24,7 @@ async fn orders_are_answered_by_any_instance() {
     post_to_one_and_get_from_either(&either).await;
     answers_are_the_same_from_either(&either).await;
     nothing_is_forwarded_twice(&either).await;
+    a_wait_through_the_other_ends_with_its_client(&either).await;
     a_wait_through_the_other_survives_the_owners_sigterm(&mut pipeline, &either).await;
     a_wait_at_the_owner_survives_its_sigterm(&mut pipeline, &either).await;
     a_wait_through_the_other_survives_the_owners_kill_9(&mut pipeline, &either).await;
@@ -116,13 +117,21 @@ async fn nothing_is_forwarded_twice(either: &[Client; 2]) {
     assert_eq!(answer.expect_status(503).header("order-pipeline-not-mine"), Some("true"));
 }
 
+async fn a_wait_through_the_other_ends_with_its_client(either: &[Client; 2]) {
+    let id = id_of_second(either, "leaves").await;
+    let waiting = wait_at(&either[0], &id);
+    until_waiting(&either[1], 1).await;
+    waiting.abort();
+    until_waiting(&either[1], 0).await;
+}
+
 async fn a_wait_through_the_other_survives_the_owners_sigterm(
     pipeline: &mut Deployment,
     either: &[Client; 2],
 ) {
     let id = id_of_second(either, "sigterm").await;
     let waiting = wait_at(&either[0], &id);
-    until_waiting(&either[1]).await;
+    until_waiting(&either[1], 1).await;
     let begun = Instant::now();
     pipeline.process(Service::Orders, 1).stop();
     posted_and_answered(either, &id, waiting).await;
@@ -133,7 +142,7 @@ async fn a_wait_through_the_other_survives_the_owners_sigterm(
 async fn a_wait_at_the_owner_survives_its_sigterm(pipeline: &mut Deployment, either: &[Client; 2]) {
     let id = id_of_second(either, "at-owner").await;
     let waiting = wait_at(&either[1], &id);
-    until_waiting(&either[1]).await;
+    until_waiting(&either[1], 1).await;
     let begun = Instant::now();
     pipeline.process(Service::Orders, 1).signal("TERM");
     posted_and_answered(either, &id, waiting).await;
@@ -148,7 +157,7 @@ async fn a_wait_through_the_other_survives_the_owners_kill_9(
 ) {
     let id = id_of_second(either, "kill").await;
     let waiting = wait_at(&either[0], &id);
-    until_waiting(&either[1]).await;
+    until_waiting(&either[1], 1).await;
     let begun = Instant::now();
     pipeline.kill(Service::Orders, 1);
     // The group takes the dead one for its member for a while: there is no owner.
@@ -207,11 +216,12 @@ async fn id_of_second(either: &[Client; 2], prefix: &str) -> String {
     unreachable!("the second owns some")
 }
 
-/// Returns when a request waits at an instance.
-async fn until_waiting(client: &Client) {
+/// Returns when so many requests wait at an instance.
+async fn until_waiting(client: &Client, count: usize) {
     let deadline = Instant::now() + PATIENCE;
-    while !client.text("/metrics").await.contains("streams_waiters{application=\"orders-service\"} 1") {
-        assert!(Instant::now() < deadline, "nobody waits");
+    let line = format!("streams_waiters{{application=\"orders-service\"}} {count}");
+    while !client.text("/metrics").await.lines().any(|found| found == line) {
+        assert!(Instant::now() < deadline, "{count} should wait");
     }
 }
 
