@@ -26,8 +26,10 @@ pub struct RoundRobin {
 pub struct Tally {
     /// The answers by status: 200, 201, 503.
     pub answers: [usize; 3],
-    /// Requests without an answer: nobody listened, or the instance died meanwhile.
-    pub unanswered: usize,
+    /// Requests that nobody took: the instance was away.
+    pub refused: usize,
+    /// Requests whose connection broke before the answer.
+    pub broken: usize,
     /// Answers that should not have been, with what was asked.
     pub wrong: Vec<String>,
     /// The longest time from an order's first POST to its acceptance.
@@ -118,7 +120,8 @@ impl RoundRobin {
                 Ok(Answer { status: 201, .. }) => tally.answers[1] += 1,
                 Ok(Answer { status: 503, .. }) => tally.answers[2] += 1,
                 Ok(_) => {}
-                Err(_) => tally.unanswered += 1,
+                Err(error) if error.is_connect() => tally.refused += 1,
+                Err(_) => tally.broken += 1,
             }
             drop(tally);
             match answer {
@@ -152,8 +155,10 @@ impl fmt::Display for Tally {
         let [ok, created, unavailable] = self.answers;
         write!(
             f,
-            "200: {ok}, 201: {created}, 503: {unavailable}, no answer: {}, slowest POST: {:.1?}, wrong: {} {:?}",
-            self.unanswered,
+            "200: {ok}, 201: {created}, 503: {unavailable}, nobody listening: {}, connection broken: {}, \
+             slowest POST: {:.1?}, wrong: {} {:?}",
+            self.refused,
+            self.broken,
             self.slowest_post,
             self.wrong.len(),
             self.wrong
