@@ -8,7 +8,7 @@ use reqwest::Url;
 
 /// `http://host:port` or `https://host:port`, without anything behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdvertisedUrl(Url);
+pub struct AdvertisedUrl(String);
 
 /// The text is not such an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,13 +82,13 @@ impl FromStr for AdvertisedUrl {
         if is_nowhere || url.port() == Some(0) {
             return Err(refused("is no address that others could reach"));
         }
-        Ok(Self(url))
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
 }
 
 impl fmt::Display for AdvertisedUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
+        f.write_str(&self.0)
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) async fn create(
         }
         Preference::None => {
             let here = async |progress: Option<String>| {
-                let Carried { status, order, .. } = carry_out(&*side.orders, &asked, progress, &call).await?;
+                let Carried { status, order, .. } =
+                    carry_out(&*side.orders, &asked, progress, &call, CARRY_OUT_WITHIN).await?;
                 order_answer(status, &order)
             };
             side.router.answer(&call, side.orders.partition(&asked.id), CARRY_OUT_WITHIN, here).await
@@ -61,8 +62,9 @@ async fn create_and_wait(
     patience: Duration,
 ) -> Result<HttpResponse, Problem> {
     let (orders, seen) = (&*side.orders, RefCell::new(None));
+    let limit = CARRY_OUT_WITHIN.max(patience);
     let here = async |progress: Option<String>| {
-        let Carried { status, order, mine } = carry_out(orders, asked, progress, call).await?;
+        let Carried { status, order, mine } = carry_out(orders, asked, progress, call, limit).await?;
         seen.replace(Some((status, order.clone())));
         let is_final = |order: Option<&Order>| order.is_some_and(|order| order.state.is_final());
         let waited = wait_for(orders, &asked.id, call, patience, is_final).await;
@@ -70,7 +72,7 @@ async fn create_and_wait(
         order_answer(status, &waited.order.unwrap_or(order))
     };
     let partition = orders.partition(&asked.id);
-    let answer = side.router.answer(call, partition, CARRY_OUT_WITHIN.max(patience), here).await;
+    let answer = side.router.answer(call, partition, limit, here).await;
     let answer = match (answer, seen.into_inner()) {
         (Err(problem), Some((status, order))) if problem.kind() == Kind::Unavailable => {
             order_answer(status, &order)?
@@ -87,27 +89,28 @@ struct Carried {
     mine: Origin,
 }
 
-/// Writes the request, unless an earlier attempt has, and waits until it is carried out.
+/// Writes the request, unless an earlier attempt has, and waits until it is carried out: within the limit, counted
+/// from when the call came.
 async fn carry_out(
     orders: &dyn Orders,
     asked: &NewOrder,
     progress: Option<String>,
     call: &Call,
+    limit: Duration,
 ) -> Result<Carried, Problem> {
     // So that a stop waits for it.
     let _busy = call.shutdown().busy();
-    let limit = call.time_left(CARRY_OUT_WITHIN);
     let partition = orders.partition(&asked.id);
     let written = progress.and_then(|text| progress::parse(&text)).filter(|mine| mine.partition == partition);
     let mine = match written {
         Some(mine) => mine,
-        None => within_limit(&asked.id, limit, orders.request(asked.clone())).await?,
+        None => within_limit(&asked.id, call.time_left(limit), orders.request(asked.clone())).await?,
     };
     let carried_out = async {
         orders.carried_out(mine).await?;
         orders.get(&asked.id)
     };
-    let order = within_limit(&asked.id, limit, carried_out).await;
+    let order = within_limit(&asked.id, call.time_left(limit), carried_out).await;
     let order = order.map_err(|problem| problem.with_progress(progress::of(mine)))?;
     match (created(order.as_ref(), mine, asked), order) {
         (Created::ByThis, Some(order)) => Ok(Carried { status: StatusCode::CREATED, order, mine }),

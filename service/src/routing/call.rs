@@ -27,14 +27,15 @@ pub struct Call {
     pub(super) progress: Option<String>,
     pub(super) is_forwarded: bool,
     pub(super) shutdown: Shutdown,
-    started: Instant,
+    came: Instant,
+    elapsed_before: Duration,
 }
 
 impl Call {
-    /// The same with its body.
+    /// The same with its body. Its time begins when that is there: a client may be slow.
     #[must_use]
     pub fn with_body(self, body: Bytes) -> Self {
-        Self { body, ..self }
+        Self { body, came: Instant::now(), ..self }
     }
 
     /// The id that was made for this call where it came in, if it was forwarded from there and has none of its own.
@@ -59,7 +60,7 @@ impl Call {
     }
 
     pub(super) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        self.elapsed_before.saturating_add(self.came.elapsed())
     }
 
     fn of(request: &HttpRequest) -> Self {
@@ -68,10 +69,7 @@ impl Call {
         let is_forwarded = headers.contains_key(FORWARDED_BY);
         let said =
             |name: &HeaderName| headers.get(name).filter(|_| is_forwarded)?.to_str().ok().map(str::to_owned);
-        let elapsed = said(&ELAPSED)
-            .and_then(|millis| millis.parse().ok())
-            .map_or(Duration::ZERO, Duration::from_millis);
-        let now = Instant::now();
+        let elapsed = said(&ELAPSED).and_then(|millis| millis.parse().ok());
         Self {
             method: request.method().clone(),
             path_and_query: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
@@ -81,7 +79,8 @@ impl Call {
             body: Bytes::new(),
             is_forwarded,
             shutdown: request.app_data::<Shutdown>().cloned().unwrap_or_default(),
-            started: now.checked_sub(elapsed).unwrap_or(now),
+            came: Instant::now(),
+            elapsed_before: elapsed.map_or(Duration::ZERO, Duration::from_millis),
         }
     }
 }
