@@ -32,13 +32,21 @@ struct Parts {
     refused: AtomicU64,
 }
 
-/// How a call goes on.
+/// How far a call has come.
 struct Way {
+    /// What was carried out, in the words of the service.
     progress: Option<String>,
+    /// Who could not answer when they were asked last.
     wrong: Option<Peer>,
+    /// Whether the owner was asked for since something turned out to be wrong.
     is_fresh: bool,
+    /// Whether something was tried.
+    is_under_way: bool,
+    /// How long to wait next time.
     pause: Duration,
 }
+
+type Answer = Result<HttpResponse, Problem>;
 
 /// The pauses between attempts when nothing is known to have changed: the first one and the longest one.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
@@ -92,66 +100,99 @@ impl Router {
         patience: Duration,
         here: impl AsyncFn(Option<String>) -> Result<HttpResponse, Problem>,
     ) -> Result<HttpResponse, Problem> {
-        let mut way = Way { progress: call.progress.clone(), wrong: None, is_fresh: false, pause: PAUSES[0] };
-        let mut is_first = true;
+        let mut way = Way { progress: call.progress.clone(), ..Way::default() };
         loop {
             let whereabouts = self.0.directory.locate(partition);
-            let may_go_on = is_first || !call.time_left(patience.max(ROUTE_WITHIN)).is_zero();
-            let step = match may_go_on && !call.shutdown.is_grace_over() {
-                true => next_step(Situation {
-                    whereabouts: &whereabouts,
-                    is_fresh: way.is_fresh,
-                    wrong: way.wrong.as_ref(),
-                    is_forwarded: call.is_forwarded,
-                    has_time: !call.time_left(patience).is_zero(),
-                    is_stopping: call.shutdown.is_requested(),
-                }),
-                false => Step::Refuse,
-            };
-            match step {
-                Step::Answer => match here(way.progress.clone()).await {
-                    Err(problem) if problem.kind() == Kind::NotMine => {
-                        way.turned_out_wrong(None, problem.progress().map(str::to_owned));
-                        if self.0.directory.locate(partition) == Whereabouts::Here {
-                            // It came back at once, or never went: not to be asked in a loop.
-                            sleep(PAUSES[0]).await;
-                        }
-                    }
-                    answer => return answer,
-                },
-                Step::Forward(peer) => {
-                    let within = call.time_left(patience.max(ROUTE_WITHIN)) + SLACK;
-                    count(&self.0.forwarded);
-                    let forwarded = tokio::select! {
-                        forwarded = self.forward(call, &way, peer, within) => forwarded,
-                        () = self.goes_elsewhere(partition, peer) => not_there("its partition has gone elsewhere"),
-                        () = call.shutdown.grace_over() => not_there("this instance has to stop"),
-                    };
-                    match forwarded {
-                        Forwarded::Answer(answer) => return Ok(answer),
-                        Forwarded::NotThere { reason, progress } => {
-                            tracing::debug!(partition, to = %peer.url, %reason, "a call is routed anew");
-                            count(&self.0.rerouted);
-                            way.turned_out_wrong(Some(peer.clone()), progress);
-                        }
-                    }
-                }
-                Step::Ask => {
-                    drop(timeout(ROUTE_WITHIN, self.0.directory.refresh()).await);
-                    way.is_fresh = true;
-                }
+            let answer = match self.step(call, patience, &whereabouts, &way) {
+                Step::Answer => self.answer_here(partition, &here, &mut way).await,
+                Step::Forward(peer) => self.forward(call, partition, patience, peer, &mut way).await,
+                Step::Ask => self.ask(&mut way).await,
                 Step::Wait => self.wait(call, partition, patience, &whereabouts, &mut way).await,
-                Step::Refuse => {
-                    count(&self.0.refused);
-                    return Err(refusal(call, partition, way.progress));
-                }
+                Step::Refuse => Some(self.refuse(call, partition, &mut way)),
+            };
+            if let Some(answer) = answer {
+                return answer;
             }
-            is_first = false;
+            way.is_under_way = true;
         }
     }
 
-    async fn forward(&self, call: &Call, way: &Way, peer: &Peer, within: Duration) -> Forwarded {
-        self.0.forwarder.forward(call, way.progress.as_deref(), &self.0.instance, peer, within).await
+    fn step<'a>(&self, call: &Call, patience: Duration, whereabouts: &'a Whereabouts, way: &Way) -> Step<'a> {
+        let may_go_on = !way.is_under_way || !call.time_left(patience.max(ROUTE_WITHIN)).is_zero();
+        if !may_go_on || call.shutdown.is_grace_over() {
+            return Step::Refuse;
+        }
+        next_step(Situation {
+            whereabouts,
+            is_fresh: way.is_fresh,
+            wrong: way.wrong.as_ref(),
+            is_forwarded: call.is_forwarded,
+            has_time: !call.time_left(patience).is_zero(),
+            is_stopping: call.shutdown.is_requested(),
+        })
+    }
+
+    async fn answer_here(
+        &self,
+        partition: i32,
+        here: &impl AsyncFn(Option<String>) -> Result<HttpResponse, Problem>,
+        way: &mut Way,
+    ) -> Option<Answer> {
+        match here(way.progress.clone()).await {
+            Err(problem) if problem.kind() == Kind::NotMine => {
+                way.turned_out_wrong(None, problem.progress().map(str::to_owned));
+            }
+            answer => return Some(answer),
+        }
+        if self.0.directory.locate(partition) == Whereabouts::Here {
+            // It came back at once, or never went: not to be asked in a loop.
+            sleep(PAUSES[0]).await;
+        }
+        None
+    }
+
+    async fn forward(
+        &self,
+        call: &Call,
+        partition: i32,
+        patience: Duration,
+        peer: &Peer,
+        way: &mut Way,
+    ) -> Option<Answer> {
+        count(&self.0.forwarded);
+        let Parts { forwarder, instance, .. } = &*self.0;
+        let within = call.time_left(patience.max(ROUTE_WITHIN)) + SLACK;
+        let forwarded = tokio::select! {
+            forwarded = forwarder.forward(call, way.progress.as_deref(), instance, peer, within) => forwarded,
+            () = self.goes_elsewhere(partition, peer) => not_there("its partition has gone elsewhere"),
+            () = call.shutdown.grace_over() => not_there("this instance has to stop"),
+        };
+        match forwarded {
+            Forwarded::Answer(answer) => Some(Ok(answer)),
+            Forwarded::NotThere { reason, progress } => {
+                tracing::debug!(partition, to = %peer.url, %reason, "a call is routed anew");
+                count(&self.0.rerouted);
+                way.turned_out_wrong(Some(peer.clone()), progress);
+                None
+            }
+        }
+    }
+
+    async fn ask(&self, way: &mut Way) -> Option<Answer> {
+        drop(timeout(ROUTE_WITHIN, self.0.directory.refresh()).await);
+        way.is_fresh = true;
+        None
+    }
+
+    fn refuse(&self, call: &Call, partition: i32, way: &mut Way) -> Answer {
+        count(&self.0.refused);
+        Err(match call.is_forwarded {
+            true => {
+                let detail = format!("partition {partition} is not served by this instance now");
+                Problem::not_mine(detail, way.progress.take())
+            }
+            false => Problem::unavailable("no instance answers for this key at the moment"),
+        })
     }
 
     /// Ready when another one than `peer` has the partition: whoever had it and has not answered will not answer.
@@ -177,20 +218,27 @@ impl Router {
         patience: Duration,
         whereabouts: &Whereabouts,
         way: &mut Way,
-    ) {
+    ) -> Option<Answer> {
         let pause = way.pause.min(call.time_left(patience));
         way.pause = PAUSES[1].min(way.pause * 2);
         way.wrong = None;
         // Before the look, so that no change falls between the two.
         let changed = self.0.directory.changed();
         if self.0.directory.locate(partition) != *whereabouts {
-            return;
+            return None;
         }
         tokio::select! {
             () = changed => {}
             () = call.shutdown.grace_over() => {}
             () = sleep(pause) => drop(timeout(ROUTE_WITHIN, self.0.directory.refresh()).await),
         }
+        None
+    }
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self { progress: None, wrong: None, is_fresh: false, is_under_way: false, pause: PAUSES[0] }
     }
 }
 
@@ -222,13 +270,4 @@ fn count(counter: &AtomicU64) {
 
 fn not_there(reason: &str) -> Forwarded {
     Forwarded::NotThere { reason: reason.to_owned(), progress: None }
-}
-
-fn refusal(call: &Call, partition: i32, progress: Option<String>) -> Problem {
-    match call.is_forwarded {
-        true => {
-            Problem::not_mine(format!("partition {partition} is not served by this instance now"), progress)
-        }
-        false => Problem::unavailable("no instance answers for this key at the moment"),
-    }
 }

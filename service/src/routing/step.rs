@@ -4,13 +4,13 @@ use super::directory::{Peer, Whereabouts};
 
 /// What is known of a call and of where its key is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Situation<'a> {
+pub(super) struct Situation<'a, 'b> {
     /// Where the key is, as far as is known.
     pub(super) whereabouts: &'a Whereabouts,
     /// Whether that was asked for since the call came, or since it turned out to be wrong.
     pub(super) is_fresh: bool,
     /// Who could not answer when they were asked last.
-    pub(super) wrong: Option<&'a Peer>,
+    pub(super) wrong: Option<&'b Peer>,
     /// Whether another instance has forwarded the call to this one.
     pub(super) is_forwarded: bool,
     /// Whether the call may wait.
@@ -34,7 +34,7 @@ pub(super) enum Step<'a> {
     Refuse,
 }
 
-pub(super) fn next_step(situation: Situation<'_>) -> Step<'_> {
+pub(super) fn next_step<'a>(situation: Situation<'a, '_>) -> Step<'a> {
     let Situation { whereabouts, is_fresh, wrong, is_forwarded, has_time, is_stopping } = situation;
     match whereabouts {
         Whereabouts::Here => Step::Answer,
