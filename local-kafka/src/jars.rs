@@ -187,10 +187,10 @@ mod tests {
         fs::create_dir(&leftover).unwrap();
 
         let error = cached(cache.path(), &maven("fails")).unwrap_err().to_string();
-        assert!(error.contains("could not fetch Kafka 4.3.1 (exit status: 1)"), "{error}");
+        assert!(error.contains("could not fetch Kafka 4.2.1 (exit status: 1)"), "{error}");
         assert!(error.contains("[ERROR] Could not transfer artifact"), "{error}");
         assert!(!error.contains("[INFO]"), "{error}");
-        assert_eq!(entries(cache.path()), ["kafka-4.3.1.lock"]);
+        assert_eq!(entries(cache.path()), ["kafka-4.2.1.lock"]);
 
         cached(cache.path(), &maven("works")).unwrap();
     }
@@ -203,8 +203,8 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
         }
         let cache = tempfile::tempdir().unwrap();
-        check(cached(cache.path(), Path::new("/no/mvn")), "cannot run `/no/mvn` to fetch Kafka 4.3.1");
-        check(cached(cache.path(), Path::new("true")), "`true` ended well but fetched no Kafka 4.3.1");
+        check(cached(cache.path(), Path::new("/no/mvn")), "cannot run `/no/mvn` to fetch Kafka 4.2.1");
+        check(cached(cache.path(), Path::new("true")), "`true` ended well but fetched no Kafka 4.2.1");
         check(installed(cache.path()), "no Kafka installation in ");
     }
 }

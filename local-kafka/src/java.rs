@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn java_says_which_it_is() {
-        let too_old = "`java` is Java 1.8; Kafka 4.3.1 needs 17 or newer";
+        let too_old = "`java` is Java 1.8; Kafka 4.2.1 needs 17 or newer";
         check(&properties("17"), "/opt/jdk/bin/java");
         check(&properties("25"), "/opt/jdk/bin/java");
         check(&properties("1.8"), too_old);

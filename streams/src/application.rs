@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::Timestamp;
 use crate::client::ClientSupplier;
 use crate::health::Health;
+use crate::host::Host;
+use crate::inquiry::Inquiry;
 use crate::metrics::Metrics;
 use crate::readers::Readers;
 use crate::stop::Stop;
@@ -19,15 +20,13 @@ pub(crate) struct Application {
     pub(crate) clients: Arc<dyn ClientSupplier>,
     pub(crate) stores: Arc<dyn StoreSupplier>,
     pub(crate) readers: Arc<Readers>,
+    pub(crate) inquiry: Arc<Inquiry>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<Health>,
     pub(crate) leases: Leases,
     pub(crate) stop: Stop,
-    pub(crate) clock: Clock,
+    pub(crate) host: Arc<dyn Host>,
 }
-
-/// Tells the time.
-pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Which tasks are held by a thread of this process. A task's stores belong to one thread at a time: one that
 /// was slow to notice that its partition has moved must not write over what its successor restored.

@@ -69,7 +69,7 @@ impl GlobalReader {
     /// Where each table goes on, and where it ends now.
     fn begin(&mut self) -> Result<BTreeMap<(usize, i32), i64>, RestoreError> {
         let application = self.application.clone();
-        let now = (application.clock)();
+        let now = application.host.now();
         let mut marks = BTreeMap::new();
         let mut positions = Vec::new();
         for (index, table) in application.readers.tables.iter().enumerate() {
@@ -139,7 +139,7 @@ impl GlobalReader {
         &mut self,
         mut batch: BTreeMap<(usize, i32), BTreeMap<Bytes, Option<Bytes>>>,
     ) -> Result<(), RestoreError> {
-        let now = (self.application.clock)();
+        let now = self.application.host.now();
         for ((index, partition), known) in &mut self.positions {
             let table = &self.application.readers.tables[*index];
             let position =

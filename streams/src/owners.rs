@@ -6,7 +6,6 @@
 //! that what is known is wrong.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -46,7 +45,7 @@ struct Known {
 
 impl Owners {
     pub(crate) fn start(application: &Application) -> std::io::Result<Self> {
-        let inquiry = application.readers.inquiry();
+        let (inquiry, host) = (application.inquiry.clone(), application.host.clone());
         let owners = Self(Arc::new(Known {
             readers: application.readers.clone(),
             client_id: application.client_id.clone(),
@@ -54,8 +53,16 @@ impl Owners {
             inquiry: inquiry.clone(),
         }));
         let (group, clients) = (application.topology.application.clone(), application.clients.clone());
-        let name = format!("{group}-owners");
-        thread::Builder::new().name(name).spawn(move || ask_whenever_asked(&inquiry, &group, &*clients))?;
+        let thread = {
+            let host = host.clone();
+            move || inquiry.serve(&*host, INTERVAL, questioner(group, clients))
+        };
+        // It ends when the last of the owners is gone; nobody waits for it.
+        drop(
+            application
+                .host
+                .spawn(format!("{}-owners", application.topology.application), Box::new(thread))?,
+        );
         Ok(owners)
     }
 
@@ -106,15 +113,16 @@ impl Drop for Known {
 /// Between two questions. A rebalance takes longer.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-fn ask_whenever_asked(inquiry: &Inquiry, group: &str, clients: &dyn ClientSupplier) {
+/// Asks the group: its members, if it answers.
+fn questioner(group: Arc<str>, clients: Arc<dyn ClientSupplier>) -> impl FnMut() -> Option<Vec<GroupMember>> {
     let mut admin = None;
-    inquiry.serve(INTERVAL, || match ask(&mut admin, group, clients) {
+    move || match ask(&mut admin, &group, &*clients) {
         Ok(members) => Some(members),
         Err(error) => {
-            debug!(group, %error, "what is known of the owners stays");
+            debug!(group = &*group, %error, "what is known of the owners stays");
             None
         }
-    });
+    }
 }
 
 fn ask(

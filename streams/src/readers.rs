@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::codec::{Key, Value, decode_value, encode_key};
 use crate::global::{GlobalTable, TableState};
-use crate::inquiry::Inquiry;
+use crate::host::Host;
 use crate::partitioner::partition_of;
 use crate::record::TopicPartition;
 use crate::store::{Store, StoreBackend, StoreError};
@@ -174,7 +174,6 @@ pub(crate) struct Readers {
     trust_for: Duration,
     /// Counts the changes of what is hosted.
     placements: watch::Sender<u64>,
-    inquiry: Arc<Inquiry>,
 }
 
 /// A partition that a worker of this instance runs.
@@ -208,20 +207,22 @@ impl Feed {
 /// A worker's sign of life. After a gap in its poll loop the group may have gone on without it, so it is not
 /// to be trusted before a commit with its generation has succeeded.
 pub(crate) struct Pulse {
-    started: Instant,
+    host: Arc<dyn Host>,
     last_beat_ms: AtomicU64,
     trusted: AtomicBool,
 }
 
 impl Pulse {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), last_beat_ms: AtomicU64::new(0), trusted: AtomicBool::new(true) }
+    pub(crate) fn new(host: Arc<dyn Host>) -> Self {
+        let pulse = Self { host, last_beat_ms: AtomicU64::new(0), trusted: AtomicBool::new(true) };
+        pulse.last_beat_ms.store(pulse.uptime_ms(), Ordering::SeqCst);
+        pulse
     }
 
     /// The worker is at its poll loop. After a longer gap than `limit` it is not trusted any more, before it seems
     /// to be alive again.
     pub(crate) fn beat(&self, limit: Duration) {
-        let now = self.elapsed_ms();
+        let now = self.uptime_ms();
         let away = now.saturating_sub(self.last_beat_ms.load(Ordering::Acquire));
         if u128::from(away) > limit.as_millis() {
             self.trusted.store(false, Ordering::SeqCst);
@@ -238,12 +239,12 @@ impl Pulse {
     }
 
     fn is_alive(&self, trust_for: Duration) -> bool {
-        let silent = self.elapsed_ms().saturating_sub(self.last_beat_ms.load(Ordering::SeqCst));
+        let silent = self.uptime_ms().saturating_sub(self.last_beat_ms.load(Ordering::SeqCst));
         u128::from(silent) <= trust_for.as_millis() && self.is_trusted()
     }
 
-    fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.host.uptime().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -263,7 +264,6 @@ impl Readers {
             feeds: (0..count).map(|_| Feed::default()).collect(),
             trust_for,
             placements: watch::Sender::default(),
-            inquiry: Arc::default(),
         }
     }
 
@@ -290,16 +290,6 @@ impl Readers {
         if let Some(feed) = index(partition).and_then(|index| self.feeds.get(index)) {
             feed.keys().clear();
         }
-    }
-
-    /// The group has given its partitions out anew.
-    pub(crate) fn rebalanced(&self) {
-        self.inquiry.ask();
-    }
-
-    /// What the group is asked by.
-    pub(crate) fn inquiry(&self) -> Arc<Inquiry> {
-        self.inquiry.clone()
     }
 
     /// Changes whenever a partition comes to be hosted here, or goes.

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use crate::Timestamp;
 use crate::application::{Application, Lease};
 use crate::client::{ClientError, ErrorKind, Reader, Watermarks};
+use crate::mailbox::{Receiver, Sender};
 use crate::record::{ConsumerRecord, TopicPartition};
 use crate::store::{BackendError, Change, Checkpoint, Fold, StoreBackend, StoreSpec};
 
@@ -170,8 +171,8 @@ impl Restorer {
     fn take_requests(&mut self) -> bool {
         if self.waiting.is_empty() && self.restoring.is_empty() {
             match self.requests.recv() {
-                Ok(request) => self.take(request),
-                Err(_) => return false,
+                Some(request) => self.take(request),
+                None => return false,
             }
         }
         loop {
@@ -308,7 +309,7 @@ impl Restorer {
             // Whether there ever was any state, only the whole changelog tells.
             backend.clear()?;
         }
-        let from = self.restore_from(&backend, &changelog, watermarks, (application.clock)())?;
+        let from = self.restore_from(&backend, &changelog, watermarks, application.host.now())?;
         Ok(StoreRestore {
             backend,
             changelog,
@@ -356,7 +357,7 @@ impl Restorer {
 
     /// Step 3, a batch of it.
     fn restore_some(&mut self) -> Result<(), RestoreError> {
-        let started = (self.application.clock)();
+        let started = self.application.host.now();
         let mut wait = POLL;
         for _ in 0..BATCH {
             match self.reader.poll(wait) {
@@ -367,7 +368,7 @@ impl Restorer {
             }
             wait = Duration::ZERO;
         }
-        let now = (self.application.clock)();
+        let now = self.application.host.now();
         for store in self.restoring.iter_mut().flat_map(|task| &mut task.stores).filter(|store| !store.done) {
             let position = self.reader.position(&store.changelog)?.unwrap_or(store.from);
             store.advance(position, now)?;
@@ -390,7 +391,7 @@ impl Restorer {
     }
 
     fn hand_over_finished(&mut self) -> Result<(), RestoreError> {
-        let now = (self.application.clock)();
+        let now = self.application.host.now();
         for store in self.restoring.iter_mut().flat_map(|task| &mut task.stores) {
             if !store.done && store.from >= store.mark {
                 store.advance(store.from, now)?;
@@ -442,8 +443,7 @@ impl Restorer {
     }
 
     fn answer(&self, answer: Answer) {
-        // A worker that is gone needs no answer.
-        let _ = self.answers.send(answer);
+        self.answers.send(answer);
     }
 }
 

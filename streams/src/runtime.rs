@@ -2,27 +2,27 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use crate::Timestamp;
 use crate::application::{Application, Leases};
 use crate::client::{ClientError, ClientSupplier, ErrorKind, Membership, TransactionalProducer};
 use crate::global::TableState;
 use crate::global_reader::GlobalReader;
 use crate::health::Health;
+use crate::host::{Host, Machine, Thread};
+use crate::inquiry::Inquiry;
+use crate::mailbox;
 use crate::metrics::Metrics;
 use crate::owners::Owners;
 use crate::purge;
 use crate::readers::{Queries, Readers};
 use crate::restore::{RestoreError, Restorer};
 use crate::setup::{SetupError, Topics};
-use crate::state_directory::{StateDirectory, StateDirectoryError};
+use crate::state_directory::{InstanceState, StateDirectory, StateDirectoryError};
 use crate::stop::Stop;
-use crate::store::{BackendError, StoreSupplier};
+use crate::store::BackendError;
 use crate::topic::TopicSpec;
 use crate::topology::Topology;
 use crate::worker::{Worker, WorkerError};
@@ -59,7 +59,7 @@ impl Default for StreamsConfig {
 /// Dropping it stops it as [`Streams::close`] does.
 pub struct Streams {
     application: Arc<Application>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<Box<dyn Thread>>,
 }
 
 /// Why a topology cannot be started.
@@ -121,6 +121,17 @@ impl Streams {
         clients: Arc<dyn ClientSupplier>,
         state: Arc<StateDirectory>,
     ) -> Result<Self, StartError> {
+        Self::start_on(Arc::new(Machine::default()), topology, config, clients, state)
+    }
+
+    /// The same on a machine of the caller's.
+    pub(crate) fn start_on(
+        host: Arc<dyn Host>,
+        topology: Topology,
+        config: StreamsConfig,
+        clients: Arc<dyn ClientSupplier>,
+        state: Arc<dyn InstanceState>,
+    ) -> Result<Self, StartError> {
         let topology = Arc::new(topology);
         let tables = tables(&topology, &*state, config.partitions)?;
         let readers =
@@ -131,16 +142,17 @@ impl Streams {
             clients,
             stores: state.clone(),
             readers: Arc::new(readers),
+            inquiry: Arc::new(Inquiry::new(&*host)),
             metrics: Arc::default(),
             health: Arc::new(Health::starting(SETUP)),
             leases: Leases::default(),
-            stop: Stop::default(),
-            clock: Arc::new(Timestamp::of_wall_clock),
+            stop: Stop::new(&*host),
+            host,
             topology,
         });
         let supervisor = spawn(&application, "setup", {
             let application = application.clone();
-            move || supervise(&application, &config, &state)
+            move || supervise(&application, &config, &*state)
         })?;
         Ok(Self { application, threads: vec![supervisor] })
     }
@@ -201,7 +213,7 @@ const SETUP: &str = "setup";
 
 fn tables(
     topology: &Topology,
-    stores: &dyn StoreSupplier,
+    stores: &dyn InstanceState,
     partitions: i32,
 ) -> Result<Arc<[TableState]>, BackendError> {
     let table = |spec: &crate::global::GlobalTableSpec| {
@@ -216,14 +228,17 @@ fn spawn(
     application: &Application,
     role: &str,
     run: impl FnOnce() + Send + 'static,
-) -> std::io::Result<JoinHandle<()>> {
-    let application = application.topology.application.clone();
-    let builder = thread::Builder::new().name(format!("{application}-{role}"));
-    builder.spawn(move || tracing::info_span!("streams", %application).in_scope(run))
+) -> std::io::Result<Box<dyn Thread>> {
+    let name = application.topology.application.clone();
+    let run = {
+        let application = name.clone();
+        move || tracing::info_span!("streams", %application).in_scope(run)
+    };
+    application.host.spawn(format!("{name}-{role}"), Box::new(run))
 }
 
 /// Sets up, with retries, and then keeps the workers running until the stop is requested.
-fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &StateDirectory) {
+fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &dyn InstanceState) {
     let mut attempt = 0;
     loop {
         match begin(application, config, state) {
@@ -257,8 +272,8 @@ fn backoff(attempt: &mut usize) -> Duration {
 fn begin(
     application: &Arc<Application>,
     config: &StreamsConfig,
-    state: &StateDirectory,
-) -> Result<Vec<JoinHandle<()>>, RunError> {
+    state: &dyn InstanceState,
+) -> Result<Vec<Box<dyn Thread>>, RunError> {
     let delete_retention = {
         let mut admin = application.clients.admin()?;
         state.bind_to_cluster(&admin.cluster_id()?)?;
@@ -312,7 +327,7 @@ fn keep_working(
     let mut producer_at_hand = Some(first);
     let mut attempt = 0;
     while !application.stop.is_requested() {
-        let started = (application.clock)();
+        let started = application.host.now();
         let result = match producer_at_hand.take() {
             Some(producer) => Ok(producer),
             None => producer(application, transactional_id),
@@ -326,7 +341,7 @@ fn keep_working(
         warn!(role, %error, "the worker is replaced");
         application.metrics.add("replaced_workers", 1);
         application.health.set(role, error.to_string());
-        if (application.clock)().since(started) > LONG_ENOUGH {
+        if application.host.now().since(started) > LONG_ENOUGH {
             attempt = 0;
         }
         if application.stop.wait(backoff(&mut attempt)) {
@@ -346,8 +361,8 @@ fn work(
     let reader = application.clients.reader(&group)?;
     let consumer =
         application.clients.consumer(&Membership { group, client_id: application.client_id.clone() })?;
-    let (requests, asked) = mpsc::channel();
-    let (answers, answered) = mpsc::channel();
+    let (requests, asked) = mailbox::channel(&*application.host);
+    let (answers, answered) = mailbox::channel(&*application.host);
     let restorer = Restorer::new(application.clone(), reader, asked, answers, delete_retention);
     let restorer = spawn(application, &format!("restore-{role}"), move || restorer.run()).map_err(|e| {
         ClientError { kind: ErrorKind::Fatal, attempted: "start a thread".to_string(), reason: e.to_string() }

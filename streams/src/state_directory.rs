@@ -92,41 +92,6 @@ impl StateDirectory {
         self.identity().instance_id.clone()
     }
 
-    /// Says which cluster the stores belong to. Those of another cluster are given up.
-    pub fn bind_to_cluster(&self, cluster_id: &str) -> Result<(), StateDirectoryError> {
-        let mut identity = self.identity();
-        match &identity.cluster_id {
-            Some(known) if known == cluster_id => return Ok(()),
-            Some(known) => {
-                warn!(%known, found = %cluster_id, "the stores belong to another cluster and are given up");
-                self.stores.clear()?;
-                identity.threads.clear();
-            }
-            None => {}
-        }
-        identity.cluster_id = Some(cluster_id.to_string());
-        self.save(&identity)
-    }
-
-    /// The transactional ids of an application's threads, and those of threads that it once had here beyond
-    /// them: their transactions have to be ended too.
-    pub fn transactional_ids(
-        &self,
-        application: &str,
-        threads: usize,
-    ) -> Result<TransactionalIds, StateDirectoryError> {
-        let mut identity = self.identity();
-        let ever = identity.threads.entry(application.to_string()).or_default();
-        *ever = threads.max(*ever);
-        let (ever, instance) = (*ever, &identity.instance_id);
-        self.save(&identity)?;
-        let id = |thread| format!("{application}-{instance}-{thread}");
-        Ok(TransactionalIds {
-            current: (0..threads).map(id).collect(),
-            former: (threads..ever).map(id).collect(),
-        })
-    }
-
     fn identity(&self) -> std::sync::MutexGuard<'_, Identity> {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,13 +107,71 @@ impl StateDirectory {
     }
 }
 
+/// What an instance keeps beyond the life of its process: its stores, and who it is.
+pub(crate) trait InstanceState: StoreSupplier {
+    /// Says which cluster the stores belong to. Those of another cluster are given up.
+    fn bind_to_cluster(&self, cluster_id: &str) -> Result<(), StateDirectoryError>;
+
+    /// The transactional ids of an application's threads, and those of threads that it once had here beyond
+    /// them: their transactions have to be ended too.
+    fn transactional_ids(
+        &self,
+        application: &str,
+        threads: usize,
+    ) -> Result<TransactionalIds, StateDirectoryError>;
+}
+
+impl InstanceState for StateDirectory {
+    fn bind_to_cluster(&self, cluster_id: &str) -> Result<(), StateDirectoryError> {
+        let mut identity = self.identity();
+        match &identity.cluster_id {
+            Some(known) if known == cluster_id => return Ok(()),
+            Some(known) => {
+                warn!(%known, found = %cluster_id, "the stores belong to another cluster and are given up");
+                self.stores.clear()?;
+                identity.threads.clear();
+            }
+            None => {}
+        }
+        identity.cluster_id = Some(cluster_id.to_string());
+        self.save(&identity)
+    }
+
+    fn transactional_ids(
+        &self,
+        application: &str,
+        threads: usize,
+    ) -> Result<TransactionalIds, StateDirectoryError> {
+        let mut identity = self.identity();
+        let Identity { instance_id, threads: known, .. } = &mut *identity;
+        let ids = TransactionalIds::next(application, instance_id, threads, known);
+        self.save(&identity)?;
+        Ok(ids)
+    }
+}
+
 /// The transactional ids of one application on one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransactionalIds {
+pub(crate) struct TransactionalIds {
     /// One a thread.
-    pub current: Vec<String>,
+    pub(crate) current: Vec<String>,
     /// Those of threads that are no more.
-    pub former: Vec<String>,
+    pub(crate) former: Vec<String>,
+}
+
+impl TransactionalIds {
+    /// Those for so many threads on an instance. `known` holds the most that each application ever had there.
+    pub(crate) fn next(
+        application: &str,
+        instance: &str,
+        threads: usize,
+        known: &mut BTreeMap<String, usize>,
+    ) -> Self {
+        let ever = known.entry(application.to_string()).or_default();
+        *ever = threads.max(*ever);
+        let id = |thread| format!("{application}-{instance}-{thread}");
+        Self { current: (0..threads).map(id).collect(), former: (threads..*ever).map(id).collect() }
+    }
 }
 
 impl StoreSupplier for StateDirectory {

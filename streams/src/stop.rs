@@ -1,28 +1,37 @@
 //! Asking threads to stop, and letting them wait for something else meanwhile.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::host::{Host, Signal};
+
 /// A request to stop, shared by all threads of an application.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stop(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Stop {
+    requested: AtomicBool,
+    signal: Arc<dyn Signal>,
+}
 
 impl Stop {
+    pub(crate) fn new(host: &dyn Host) -> Self {
+        Self { requested: AtomicBool::new(false), signal: host.signal() }
+    }
+
     pub(crate) fn request(&self) {
-        let (requested, changed) = &*self.0;
-        *requested.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        changed.notify_all();
+        self.requested.store(true, Ordering::SeqCst);
+        self.signal.give();
     }
 
     pub(crate) fn is_requested(&self) -> bool {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.requested.load(Ordering::SeqCst)
     }
 
     /// Waits for `duration`, or until the stop is requested. Whether it is.
     pub(crate) fn wait(&self, duration: Duration) -> bool {
-        let (requested, changed) = &*self.0;
-        let guard = requested.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = changed.wait_timeout_while(guard, duration, |requested| !*requested);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        let seen = self.signal.count();
+        if !self.is_requested() {
+            self.signal.wait(seen, Some(duration));
+        }
+        self.is_requested()
     }
 }

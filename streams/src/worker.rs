@@ -10,7 +10,6 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
@@ -20,6 +19,7 @@ use crate::application::{Application, Lease};
 use crate::client::{
     ClientError, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, TransactionalProducer,
 };
+use crate::mailbox::{Receiver, Sender};
 use crate::processor::ProcessError;
 use crate::readers::Pulse;
 use crate::record::{ConsumerRecord, ProducerRecord, TopicPartition};
@@ -129,15 +129,15 @@ impl Worker {
         requests: Sender<Request>,
         answers: Receiver<Answer>,
     ) -> Self {
-        let now = (application.clock)();
+        let now = application.host.now();
         Self {
             name,
+            pulse: Arc::new(Pulse::new(application.host.clone())),
             application,
             consumer,
             producer,
             requests,
             answers,
-            pulse: Arc::new(Pulse::new()),
             assignment: 0,
             metadata: None,
             tasks: BTreeMap::new(),
@@ -207,7 +207,7 @@ impl Worker {
     }
 
     fn now(&self) -> Timestamp {
-        (self.application.clock)()
+        self.application.host.now()
     }
 
     fn wait(&self) -> Duration {
@@ -238,7 +238,7 @@ impl Worker {
         self.abort_if_open()?;
         self.give_up_tasks();
         self.metadata = Some(metadata);
-        self.application.readers.rebalanced();
+        self.application.inquiry.ask();
         self.consumer.assign(&[])?;
         self.pulse.trust();
         self.pending = self.complete(partitions);
@@ -267,8 +267,7 @@ impl Worker {
         let partitions =
             self.pending.iter().filter(|(_, refused)| refused.is_none()).map(|(partition, _)| *partition);
         let request = Request::Prepare { assignment: self.assignment, partitions: partitions.collect() };
-        // The restorer lives as long as this worker.
-        let _ = self.requests.send(request);
+        self.requests.send(request);
         self.report();
     }
 
@@ -492,7 +491,7 @@ impl Worker {
         for (partition, running) in &mut self.tasks {
             for (topic, as_of) in running.task.take_end_requests() {
                 let input = TopicPartition::new(topic, *partition);
-                let _ = self.requests.send(Request::End { input, as_of });
+                self.requests.send(Request::End { input, as_of });
             }
         }
     }

@@ -18,6 +18,11 @@ pub fn broker() -> &'static str {
 
 /// The same broker as the services of the deployment with this prefix see it.
 pub fn kafka(prefix: &str) -> Arc<Kafka> {
-    let config = KafkaConfig { topic_prefix: prefix.to_string(), ..KafkaConfig::new(broker()) };
+    kafka_at(broker(), prefix)
+}
+
+/// The same for a broker of the test's own.
+pub(crate) fn kafka_at(bootstrap_servers: &str, prefix: &str) -> Arc<Kafka> {
+    let config = KafkaConfig { topic_prefix: prefix.to_string(), ..KafkaConfig::new(bootstrap_servers) };
     Arc::new(Kafka::new(config))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::binaries::binary;
-use crate::broker::{broker, kafka};
+use crate::broker::{broker, kafka_at};
 use crate::client::Client;
 use crate::log::TopicLog;
 use crate::process::Process;
@@ -197,7 +197,7 @@ impl Deployment {
 
     /// Reads the topics of this pipeline.
     pub fn log(&self) -> TopicLog {
-        TopicLog::new(kafka(&self.prefix))
+        TopicLog::new(kafka_at(&self.bootstrap_servers, &self.prefix))
     }
 
     /// What stands before the names of its topics.

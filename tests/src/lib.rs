@@ -12,6 +12,7 @@ mod exactly_once;
 mod log;
 mod process;
 mod round_robin;
+pub mod simulation;
 
 pub use self::binaries::binary;
 pub use self::broker::{broker, kafka};

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use local_kafka::LocalKafka;
 use pipeline_tests::{Client, Deployment, PATIENCE, Service, check_exactly_once, order_of};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -87,6 +88,33 @@ async fn instances_come_and_go() {
     }
     let ids = stream.finish(pipeline.orders()).await;
     check_stream(&pipeline, &ids);
+}
+
+/// Whatever is under way fails at once, or nobody knows whether it has: transactions, commits, requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_dies_in_the_middle_of_a_stream() {
+    let mut kafka = LocalKafka::start(local_kafka::Config::from_env()).expect("Kafka starts");
+    let mut pipeline = Deployment::on("kafka-dies", &kafka.bootstrap_servers())
+        // The outage is not to decide any order.
+        .with(Service::Aggregator, &["--deadline", "300s"]);
+    pipeline.start_all().await;
+    pipeline.stock("p-1", 10_000).await;
+    pipeline.stock("p-2", 10_000).await;
+    let mut stream = Stream::of(pipeline.orders());
+    for part in [1, 2] {
+        stream.reach(ORDERS * part / 3).await;
+        kafka = tokio::task::spawn_blocking(move || {
+            kafka.kill().expect("Kafka can be killed");
+            kafka.restart().expect("Kafka starts again");
+            kafka
+        })
+        .await
+        .expect("the broker is at hand");
+    }
+    let ids = stream.finish(pipeline.orders()).await;
+    check_stream(&pipeline, &ids);
+    drop(pipeline);
+    kafka.stop().expect("Kafka stops");
 }
 
 #[track_caller]

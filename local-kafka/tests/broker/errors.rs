@@ -16,7 +16,7 @@ fn check(config: Config, expected: &[&str]) {
 #[test]
 fn java_that_is_missing_or_something_else() {
     let java = |java: &str| Config { java: java.into(), ..Config::from_env() };
-    check(java("/no/java"), &["cannot run `/no/java`; Kafka 4.3.1 needs Java 17 or newer"]);
+    check(java("/no/java"), &["cannot run `/no/java`; Kafka 4.2.1 needs Java 17 or newer"]);
     check(java("true"), &["`true` does not say which Java it is"]);
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cluster::{Shared, lock};
+use super::cluster::{Cluster, Shared, lock};
 use super::fetcher::Fetcher;
-use super::membership::MemberEvent;
+use super::membership::{MemberEvent, MemberNews};
 use super::refusal::Refusal;
 use crate::client::{ClientError, GroupConsumer, GroupEvent, GroupMetadata, Membership};
 use crate::record::TopicPartition;
@@ -23,6 +23,18 @@ impl Consumer {
     pub(super) fn new(cluster: Shared, process: Arc<str>, membership: &Membership) -> Self {
         let number = lock(&cluster).add_member(process, membership);
         Self { cluster, group: membership.group.clone(), number: Some(number), fetcher: Fetcher::default() }
+    }
+
+    /// Tells of a cluster whether there is anything to be polled now.
+    pub(super) fn readiness(&self) -> impl Fn(&Cluster) -> bool + Send + use<> {
+        let (number, has_records) = (self.number, self.fetcher.readiness());
+        move |cluster| {
+            number.is_some_and(|number| match cluster.member_has_news(number) {
+                MemberNews::Event => true,
+                MemberNews::Records => has_records(cluster),
+                MemberNews::Nothing => false,
+            })
+        }
     }
 
     fn number(&self) -> Result<u64, ClientError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
 use super::cluster::Cluster;
+use super::partition_log::PartitionLog;
 use super::refusal::Refusal;
 use crate::client::ClientError;
 use crate::record::{ConsumerRecord, TopicPartition};
@@ -32,6 +33,20 @@ impl Fetcher {
 
     pub(super) fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.positions.get(partition).map(|position| position.offset)
+    }
+
+    /// Tells of a cluster whether there is anything to be read now, be it an error.
+    pub(super) fn readiness(&self) -> impl Fn(&Cluster) -> bool + Send + use<> {
+        let reading = self.positions.iter().filter(|(_, position)| !position.is_stopped);
+        let positions: Vec<_> =
+            reading.map(|(partition, position)| (partition.clone(), position.offset)).collect();
+        move |cluster| {
+            positions.iter().any(|(partition, offset)| {
+                let is_readable =
+                    |log: &PartitionLog| *offset < log.last_stable_offset() || *offset > log.high();
+                cluster.log(partition).is_ok_and(is_readable)
+            })
+        }
     }
 
     /// The next committed record of any partition, each in its turn.

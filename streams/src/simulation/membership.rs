@@ -47,6 +47,15 @@ pub(super) enum MemberEvent {
     Revoked { lost: bool },
 }
 
+/// What a poll would be about.
+pub(super) enum MemberNews {
+    /// An event of the group.
+    Event,
+    /// The records of its partitions, if there are any.
+    Records,
+    Nothing,
+}
+
 impl Cluster {
     pub(super) fn add_member(&mut self, process: Arc<str>, membership: &Membership) -> u64 {
         self.members_made += 1;
@@ -92,6 +101,15 @@ impl Cluster {
         });
         let Some(member) = self.members.get_mut(&number) else { return (None, false) };
         (member.events.pop_front(), member.phase == Phase::Steady)
+    }
+
+    /// What a poll of the application would be about.
+    pub(super) fn member_has_news(&self, number: u64) -> MemberNews {
+        match self.members.get(&number) {
+            Some(member) if !member.events.is_empty() => MemberNews::Event,
+            Some(member) if member.phase == Phase::Steady => MemberNews::Records,
+            _ => MemberNews::Nothing,
+        }
     }
 
     /// The application has taken its partitions.

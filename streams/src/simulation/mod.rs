@@ -18,19 +18,26 @@ mod cluster;
 mod compaction;
 mod config;
 mod consumer;
+mod disk;
 mod fetcher;
 mod group;
 mod membership;
+mod network;
 mod offsets;
 mod partition_log;
+mod process;
 mod producer;
 mod range_assignor;
 mod reader;
 mod refusal;
+mod scheduler;
 #[cfg(test)]
 mod tests;
 mod time;
+mod trace;
 mod transactions;
+mod weather;
+mod world;
 mod writer;
 
 use std::fmt;
@@ -38,6 +45,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use self::config::SimulationConfig;
+pub use self::disk::Damage;
+pub use self::process::Process;
+pub use self::weather::Weather;
+pub use self::world::{Failure, Outsider, Success, World};
 
 use self::cluster::{Cluster, Deferred, Shared, lock};
 use crate::Timestamp;
@@ -97,22 +108,7 @@ impl SimulatedKafka {
 
     /// Does the next thing that was deferred: one marker, one delivery report. Whether there was one.
     pub fn step(&self) -> bool {
-        let mut cluster = lock(&self.cluster);
-        match cluster.deferred.pop_front() {
-            None => false,
-            Some(Deferred::Markers(id)) => {
-                if cluster.write_marker(&id) {
-                    cluster.deferred.push_front(Deferred::Markers(id));
-                }
-                true
-            }
-            Some(Deferred::Delivery(on_delivery, delivered)) => {
-                // Not under the lock: the sender may go on with another call.
-                drop(cluster);
-                on_delivery(delivered);
-                true
-            }
-        }
+        step(&self.cluster)
     }
 
     /// Has the cleaner go through a compacted topic.
@@ -124,6 +120,25 @@ impl SimulatedKafka {
     pub fn set_delete_retention(&self, topic: &str, retention: Duration) {
         if let Some(topic) = lock(&self.cluster).topics.get_mut(topic) {
             topic.delete_retention = retention;
+        }
+    }
+}
+
+fn step(shared: &Shared) -> bool {
+    let mut cluster = lock(shared);
+    match cluster.deferred.pop_front() {
+        None => false,
+        Some(Deferred::Markers(id)) => {
+            if cluster.write_marker(&id) {
+                cluster.deferred.push_front(Deferred::Markers(id));
+            }
+            true
+        }
+        Some(Deferred::Delivery(on_delivery, delivered)) => {
+            // Not under the lock: the sender may go on with another call.
+            drop(cluster);
+            on_delivery(delivered);
+            true
         }
     }
 }

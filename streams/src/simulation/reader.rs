@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::cluster::{Shared, lock};
+use super::cluster::{Cluster, Shared, lock};
 use super::fetcher::Fetcher;
 use crate::client::{ClientError, Reader, Watermarks};
 use crate::record::{ConsumerRecord, TopicPartition};
@@ -17,6 +17,11 @@ pub(super) struct PartitionReader {
 impl PartitionReader {
     pub(super) fn new(cluster: Shared, group: &str) -> Self {
         Self { cluster, group: group.to_string(), fetcher: Fetcher::default() }
+    }
+
+    /// Tells of a cluster whether there is anything to be read now.
+    pub(super) fn readiness(&self) -> impl Fn(&Cluster) -> bool + Send + use<> {
+        self.fetcher.readiness()
     }
 }
 

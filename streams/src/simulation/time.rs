@@ -19,7 +19,7 @@ impl Cluster {
         self.now = end;
     }
 
-    fn due(&self) -> Option<Timestamp> {
+    pub(super) fn due(&self) -> Option<Timestamp> {
         let groups = self.groups.values().filter_map(|group| group.due());
         groups.chain(self.members_due()).chain([self.next_scan]).min()
     }
