@@ -45,24 +45,18 @@ struct Known {
 
 impl Owners {
     pub(crate) fn start(application: &Application) -> std::io::Result<Self> {
-        let (inquiry, host) = (application.inquiry.clone(), application.host.clone());
+        let inquiry = application.inquiry.clone();
         let owners = Self(Arc::new(Known {
             readers: application.readers.clone(),
             client_id: application.client_id.clone(),
             members: inquiry.answers(),
             inquiry: inquiry.clone(),
         }));
-        let (group, clients) = (application.topology.application.clone(), application.clients.clone());
-        let thread = {
-            let host = host.clone();
-            move || inquiry.serve(&*host, INTERVAL, questioner(group, clients))
-        };
+        let (group, host) = (application.topology.application.clone(), application.host.clone());
+        let questioner = questioner(group.clone(), application.clients.clone());
+        let serve = move || inquiry.serve(&*host, INTERVAL, questioner);
         // It ends when the last of the owners is gone; nobody waits for it.
-        drop(
-            application
-                .host
-                .spawn(format!("{}-owners", application.topology.application), Box::new(thread))?,
-        );
+        drop(application.host.spawn(format!("{group}-owners"), Box::new(serve))?);
         Ok(owners)
     }
 
