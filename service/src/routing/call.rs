@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::uri::PathAndQuery;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use tokio::time::Instant;
@@ -19,9 +20,8 @@ use crate::shutdown::Shutdown;
 /// one's place.
 #[derive(Clone, Debug)]
 pub struct Call {
-    pub(super) method: Method,
-    pub(super) path_and_query: String,
-    pub(super) headers: HeaderMap,
+    /// Shared with who handles it: many that wait are to cost little.
+    request: HttpRequest,
     pub(super) body: Bytes,
     pub(super) made_id: Option<String>,
     pub(super) progress: Option<String>,
@@ -59,6 +59,18 @@ impl Call {
         &self.shutdown
     }
 
+    pub(super) fn method(&self) -> &Method {
+        self.request.method()
+    }
+
+    pub(super) fn path_and_query(&self) -> &str {
+        self.request.uri().path_and_query().map_or("", PathAndQuery::as_str)
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
     pub(super) fn elapsed(&self) -> Duration {
         self.elapsed_before.saturating_add(self.came.elapsed())
     }
@@ -71,11 +83,9 @@ impl Call {
             |name: &HeaderName| headers.get(name).filter(|_| is_forwarded)?.to_str().ok().map(str::to_owned);
         let elapsed = said(&ELAPSED).and_then(|millis| millis.parse().ok());
         Self {
-            method: request.method().clone(),
-            path_and_query: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
             made_id: said(&MADE_ID),
             progress: said(&PROGRESS),
-            headers: headers.clone(),
+            request: request.clone(),
             body: Bytes::new(),
             is_forwarded,
             shutdown: request.app_data::<Shutdown>().cloned().unwrap_or_default(),
@@ -119,7 +129,7 @@ mod tests {
         assert!(!direct.time_left(minute).is_zero());
 
         let forwarded = Call::of(&request(true));
-        assert_eq!(forwarded.path_and_query, "/v1/orders?x=%20y");
+        assert_eq!(forwarded.path_and_query(), "/v1/orders?x=%20y");
         assert_eq!((forwarded.is_forwarded, forwarded.progress.as_deref()), (true, Some("1.7")));
         assert_eq!(forwarded.made_id::<String>().as_deref(), Some("o-1"));
         assert!(forwarded.time_left(minute).is_zero());

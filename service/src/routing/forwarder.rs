@@ -76,11 +76,11 @@ impl Forwarder {
         peer: &Peer,
     ) -> reqwest::RequestBuilder {
         // The answer to HEAD is that to GET, of which the server sends no body.
-        let method = if call.method == Method::HEAD { Method::GET } else { call.method.clone() };
+        let method = if call.method() == Method::HEAD { &Method::GET } else { call.method() };
         let method = reqwest::Method::from_bytes(method.as_str().as_bytes()).unwrap_or(reqwest::Method::GET);
-        let url = format!("{}{}", peer.url.as_str().trim_end_matches('/'), call.path_and_query);
+        let url = format!("{}{}", peer.url.as_str().trim_end_matches('/'), call.path_and_query());
         let mut request = self.client.request(method, url).body(call.body.clone());
-        for (name, value) in call.headers.iter().filter(|(name, _)| goes_along(name.as_str())) {
+        for (name, value) in call.headers().iter().filter(|(name, _)| goes_along(name.as_str())) {
             request = request.header(name.as_str(), value.as_bytes());
         }
         let said = [

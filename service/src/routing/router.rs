@@ -105,7 +105,10 @@ impl Router {
             let whereabouts = self.0.directory.locate(partition);
             let answer = match self.step(call, patience, &whereabouts, &way) {
                 Step::Answer => self.answer_here(partition, &here, &mut way).await,
-                Step::Forward(peer) => self.forward(call, partition, patience, peer, &mut way).await,
+                // Apart, so that who waits here does not make room for it.
+                Step::Forward(peer) => {
+                    Box::pin(self.forward(call, partition, patience, peer, &mut way)).await
+                }
                 Step::Ask => self.ask(&mut way).await,
                 Step::Wait => self.wait(call, partition, patience, &whereabouts, &mut way).await,
                 Step::Refuse => Some(self.refuse(call, partition, &mut way)),
