@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use domain::{AdjustmentId, ProductId, Stock, StockAdjustment, StockView, Timestamp, parse_adjustment};
 use service::topics::WAREHOUSE_INVENTORY;
-use service::{IdInPath, Interrupted, JsonBody, Problem, Shutdown};
+use service::{Call, IdInPath, Interrupted, JsonBody, Problem, Router};
 use streams::{CommandWriter, Queries};
 use uuid::Uuid;
 
@@ -19,9 +19,11 @@ pub(crate) struct Inventory {
     pub(crate) stores: Stores,
     pub(crate) queries: Queries,
     pub(crate) commands: CommandWriter,
+    pub(crate) router: Router,
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig, inventory: Data<Inventory>) {
+    inventory.router.register(config);
     config
         .app_data(inventory)
         .service(web::resource("/v1/inventory/{productId}").route(web::get().to(stock)))
@@ -31,40 +33,47 @@ pub(crate) fn routes(config: &mut ServiceConfig, inventory: Data<Inventory>) {
 /// How long a command may take to be judged. What takes longer is answered with 503, and may be asked again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-async fn stock(product: IdInPath<ProductId>, inventory: Data<Inventory>) -> Result<HttpResponse, Problem> {
+async fn stock(
+    product: IdInPath<ProductId>,
+    call: Call,
+    inventory: Data<Inventory>,
+) -> Result<HttpResponse, Problem> {
     let IdInPath(product) = product;
-    match inventory.queries.get(&inventory.stores.stock, &product)? {
+    let here = async |_| match inventory.queries.get(&inventory.stores.stock, &product)? {
         Some(stock) => Ok(show(&product, stock)),
         None => Err(Problem::not_found(format!("nothing is known of the stock of {product}"))),
-    }
+    };
+    inventory.router.answer(&call, inventory.queries.partition_of(&product), Duration::ZERO, here).await
 }
 
 async fn adjust(
     product: IdInPath<ProductId>,
     body: JsonBody,
+    call: Call,
     inventory: Data<Inventory>,
-    shutdown: Shutdown,
 ) -> Result<HttpResponse, Problem> {
     let form = parse_adjustment(&body.0)?;
     let adjustment = StockAdjustment {
-        id: form.id.unwrap_or_else(new_id),
+        // Made once, before anything is sent: by it a second attempt changes nothing.
+        id: form.id.or_else(|| call.made_id()).unwrap_or_else(new_id),
         product_id: product.0,
         quantity: form.quantity,
         requested_at: Timestamp::now(),
     };
     let partition = inventory.queries.partition_of(&adjustment.product_id);
-    if !inventory.queries.serves(partition) {
-        return Err(Problem::unavailable(format!(
-            "the stock of {} is not served here now",
-            adjustment.product_id
-        )));
-    }
-    match shutdown.wait(PATIENCE, inventory.judge(&adjustment)).await {
-        Ok(result) => answer(&adjustment, result?),
-        Err(Interrupted::TimedOut | Interrupted::Stopping) => Err(Problem::unavailable(
-            "the adjustment was not judged in time; with the same id it may be sent again",
-        )),
-    }
+    let call = call.with_body(body.0).with_made_id(&adjustment.id);
+    let here = async |_| {
+        // So that a stop waits for it.
+        let _busy = call.shutdown().busy();
+        let judged = inventory.judge(&adjustment);
+        match call.shutdown().wait_with_grace(call.time_left(PATIENCE), judged).await {
+            Ok(result) => answer(&adjustment, result?),
+            Err(Interrupted::TimedOut | Interrupted::Stopping) => Err(Problem::unavailable(
+                "the adjustment was not judged in time; with the same id it may be sent again",
+            )),
+        }
+    };
+    inventory.router.answer(&call, partition, PATIENCE, here).await
 }
 
 impl Inventory {

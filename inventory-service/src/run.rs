@@ -15,7 +15,9 @@ pub fn run(environment: &Environment) -> Result<RunningService, StartServiceErro
     let (topology, stores) = topology();
     let streams = environment.start(topology, vec![topics::WAREHOUSE_INVENTORY.spec()])?;
     let (queries, commands) = (streams.queries(), environment.commands()?);
-    let inventory = Data::new(Inventory { stores, queries, commands });
+    let router = environment.router(&streams)?;
+    let inventory = Data::new(Inventory { stores, queries, commands, router: router.clone() });
     Ok(RunningService::new("inventory-service", streams)
-        .with_routes(move |config| http::routes(config, inventory.clone())))
+        .with_routes(move |config| http::routes(config, inventory.clone()))
+        .with_background(router))
 }

@@ -5,6 +5,7 @@ mod created;
 mod idempotency_key;
 mod order_answer;
 mod preferences;
+mod progress;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -14,15 +15,26 @@ mod waiting;
 use std::sync::Arc;
 
 use actix_web::web::{self, Data, ServiceConfig};
+use service::Router;
 
 use crate::orders::Orders;
 
-/// All routes of the service, to these orders.
-pub(crate) fn routes(orders: Arc<dyn Orders>) -> impl Fn(&mut ServiceConfig) + Send + Sync + 'static {
-    let orders = Data::from(orders);
+/// What the handlers need.
+struct HttpSide {
+    orders: Arc<dyn Orders>,
+    router: Router,
+}
+
+/// All routes of the service, to these orders, of which `router` knows where they are.
+pub(crate) fn routes(
+    orders: Arc<dyn Orders>,
+    router: Router,
+) -> impl Fn(&mut ServiceConfig) + Send + Sync + 'static {
+    let side = Data::new(HttpSide { orders, router });
     move |config| {
+        side.router.register(config);
         config
-            .app_data(orders.clone())
+            .app_data(side.clone())
             .service(web::resource("/v1/orders").route(web::post().to(create::create)))
             .service(
                 web::resource("/v1/orders/{id}")

@@ -5,10 +5,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use service::Problem;
 use service::topics::ORDER_REQUESTS;
-use streams::{CommandWriter, Queries, QueryError, Store};
+use streams::{CommandWriter, Queries, Store};
 
 use crate::orders::Orders;
-use crate::run::NAME;
 
 /// Reads the view, and writes commands.
 pub(crate) struct KafkaOrders {
@@ -24,12 +23,8 @@ impl KafkaOrders {
 }
 
 impl Orders for KafkaOrders {
-    fn serves(&self, id: &OrderId) -> Result<(), Problem> {
-        let partition = self.queries.partition_of(id);
-        match self.queries.serves(partition) {
-            true => Ok(()),
-            false => Err(QueryError::NotMine { application: NAME.into(), partition }.into()),
-        }
+    fn partition(&self, id: &OrderId) -> i32 {
+        self.queries.partition_of(id)
     }
 
     fn get(&self, id: &OrderId) -> Result<Option<Order>, Problem> {

@@ -6,8 +6,8 @@ use service::Problem;
 
 /// The view of this instance, and the way of a command into it.
 pub(crate) trait Orders: Send + Sync + 'static {
-    /// Whether this instance can answer for the order.
-    fn serves(&self, id: &OrderId) -> Result<(), Problem>;
+    /// The partition in which the order is.
+    fn partition(&self, id: &OrderId) -> i32;
 
     /// The order as it is committed, if it is there.
     fn get(&self, id: &OrderId) -> Result<Option<Order>, Problem>;

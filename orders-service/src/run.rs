@@ -10,7 +10,7 @@ use crate::kafka_orders::KafkaOrders;
 use crate::topology::{OrdersTopology, topology};
 
 /// The service's name, also its topology's.
-pub(crate) const NAME: &str = "orders-service";
+const NAME: &str = "orders-service";
 
 /// Starts the service. Its HTTP side is the only writer of `order-requests`.
 ///
@@ -21,5 +21,7 @@ pub fn run(environment: &Environment) -> Result<RunningService, StartServiceErro
     let OrdersTopology { topology, view } = topology();
     let streams = environment.start(topology, vec![ORDER_REQUESTS.spec()])?;
     let orders = KafkaOrders::new(streams.queries(), environment.commands()?, view);
-    Ok(RunningService::new(NAME, streams).with_routes(http::routes(Arc::new(orders))))
+    let router = environment.router(&streams)?;
+    let routes = http::routes(Arc::new(orders), router.clone());
+    Ok(RunningService::new(NAME, streams).with_routes(routes).with_background(router))
 }

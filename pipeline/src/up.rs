@@ -62,7 +62,7 @@ async fn run_services(
     state: Arc<StateDirectory>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let environment = Environment::new(&args.service, Arc::new(args.service.kafka()), state, address);
+    let environment = Environment::new(&args.service, Arc::new(args.service.kafka()), state, address)?;
     let services = services::start(&environment, args)?;
     let mut welcomed = Ok(());
     let until_stop = async {

@@ -7,7 +7,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{App, Error};
 
 use crate::body::payload_config;
-use crate::{errors, http_metrics};
+use crate::{errors, http_metrics, routing};
 
 /// An HTTP application with these routes, in which errors are problems, bodies have a limit, and requests are
 /// counted.
@@ -26,5 +26,6 @@ pub fn app(
         .app_data(payload_config())
         .configure(routes)
         .wrap(from_fn(errors::as_problems))
+        .wrap(from_fn(routing::identify))
         .wrap(from_fn(http_metrics::count))
 }

@@ -1,10 +1,13 @@
 //! The arguments that all services understand, each also as an environment variable of the same name.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use streams::kafka::{Kafka, KafkaConfig};
 use tracing_subscriber::EnvFilter;
+
+use crate::advertised_url::{AdvertisedUrl, NoAddressError};
 
 /// How a service process reaches Kafka, is reached itself, and where it keeps its state.
 #[derive(Clone, Debug, Args)]
@@ -15,6 +18,10 @@ pub struct ServiceArgs {
     /// Where HTTP answers, as host:port; port 0 lets the operating system choose
     #[arg(long, env, default_value = "127.0.0.1:8080", value_parser = host_and_port)]
     pub http: String,
+    /// The address at which other instances reach this one, such as http://10.0.0.1:8080 [default: that of --http; if
+    /// that is all addresses of the machine, the one from which it goes to Kafka]
+    #[arg(long, env, value_name = "URL")]
+    pub advertised_url: Option<AdvertisedUrl>,
     /// The directory for stores and the instance's name, one per process [default: one of the service's name in ./data]
     #[arg(long, env, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
@@ -65,6 +72,18 @@ impl ServiceArgs {
     /// The data directory: what was asked for, or else `./data/<name>`.
     pub fn data_dir(&self, name: &str) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(|| Path::new("data").join(name))
+    }
+
+    /// Where other instances reach the one that listens on `address`.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be told, and was not.
+    pub fn advertised_url(&self, address: SocketAddr) -> Result<AdvertisedUrl, NoAddressError> {
+        match &self.advertised_url {
+            Some(url) => Ok(url.clone()),
+            None => AdvertisedUrl::of_listener(address, &self.bootstrap_servers),
+        }
     }
 
     /// The way to the Kafka cluster. Connects to nothing yet.

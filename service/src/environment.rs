@@ -8,7 +8,9 @@ use streams::{
     TopicSpec, Topology, Writer,
 };
 
+use crate::advertised_url::NoAddressError;
 use crate::args::ServiceArgs;
+use crate::routing::{Forwarder, Router};
 
 /// Where a service runs: the way to Kafka, the state directory, and how much of each there is. Cheap to
 /// clone; the services of one process share one.
@@ -27,6 +29,7 @@ pub struct Environment {
     /// What other members of a group see of this instance: its name, and where its HTTP answers.
     pub client_id: String,
     writer: Arc<Mutex<Option<Arc<dyn Writer>>>>,
+    forwarder: Arc<Mutex<Option<Forwarder>>>,
 }
 
 /// Why a service cannot be started.
@@ -43,25 +46,33 @@ pub enum StartServiceError {
     /// There is no producer for commands; most likely a setting is wrong.
     #[error("could not start the producer of commands: {0}")]
     Writer(#[from] ClientError),
+    /// There is no way to other instances.
+    #[error("could not make an HTTP client: {0}")]
+    Forwarder(#[from] reqwest::Error),
 }
 
 impl Environment {
     /// As `args` say, for a process whose HTTP answers at `address`.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be told where other instances reach this one.
     pub fn new(
         args: &ServiceArgs,
         clients: Arc<dyn ClientSupplier>,
         state: Arc<StateDirectory>,
         address: SocketAddr,
-    ) -> Self {
-        Self {
-            client_id: format!("{}@{address}", state.instance_id()),
+    ) -> Result<Self, NoAddressError> {
+        Ok(Self {
+            client_id: format!("{}@{}", state.instance_id(), args.advertised_url(address)?),
             clients,
             state,
             partitions: args.partitions,
             replication_factor: args.replication_factor,
             threads: args.threads.into(),
             writer: Arc::default(),
-        }
+            forwarder: Arc::default(),
+        })
     }
 
     /// Starts a topology. `commands` are the topics that the service writes by other ways than its topology,
@@ -95,5 +106,24 @@ impl Environment {
             None => writer.insert(self.clients.writer()?).clone(),
         };
         Ok(CommandWriter::new(writer, self.partitions))
+    }
+
+    /// Has calls answered by the instance of `streams` where their keys are. All routers of a process share their
+    /// connections.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread or no HTTP client to be had.
+    pub fn router(&self, streams: &Streams) -> Result<Router, StartServiceError> {
+        let owners = streams.owners().map_err(|source| StartServiceError::Streams {
+            application: streams.application().to_owned(),
+            source,
+        })?;
+        let mut forwarder = self.forwarder.lock().unwrap_or_else(PoisonError::into_inner);
+        let forwarder = match &*forwarder {
+            Some(forwarder) => forwarder.clone(),
+            None => forwarder.insert(Forwarder::new()?).clone(),
+        };
+        Ok(Router::with(Arc::new(owners), &self.state.instance_id(), forwarder))
     }
 }

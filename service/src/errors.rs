@@ -9,13 +9,17 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 
 use crate::problem::{Kind, Problem};
+use crate::routing::AsItIs;
 
-/// Middleware that turns every answer from 400 up into a problem.
+/// Middleware that turns every answer from 400 up into a problem. What another instance has answered is one.
 pub(crate) async fn as_problems(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let response = next.call(request).await?;
+    if response.response().extensions().contains::<AsItIs>() {
+        return Ok(response.map_into_boxed_body());
+    }
     let Some(problem) = problem_of(&response) else { return Ok(response.map_into_boxed_body()) };
     let path = response.request().path();
     let mut answer = problem.response((path.len() <= LONGEST_INSTANCE).then_some(path));

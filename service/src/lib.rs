@@ -8,8 +8,11 @@
 //! - **A process answers HTTP from its start**, whether or not Kafka is there, and tells in `/readyz` what it
 //!   lacks.
 //! - **Errors leave by one door**: every answer from 400 up is a [`Problem`].
-//! - **A stop loses nothing**: what is in flight is answered, then transactions are finished and groups left.
+//! - **Any instance answers**: what belongs to another one is forwarded to it, see [`Router`].
+//! - **A stop loses nothing**: what is in flight is answered, transactions are finished and groups left; who waits for
+//!   what is another instance's by then is answered by that one.
 
+mod advertised_url;
 mod app;
 mod args;
 mod background;
@@ -26,6 +29,7 @@ mod logging;
 mod observed;
 mod probes;
 mod problem;
+mod routing;
 mod run_service;
 mod running_service;
 mod serve;
@@ -34,6 +38,7 @@ mod signals;
 mod timeout;
 pub mod topics;
 
+pub use advertised_url::{AdvertisedUrl, InvalidUrl, NoAddressError};
 pub use app::app;
 pub use args::{LogFormat, ServiceArgs};
 pub use background::Background;
@@ -43,9 +48,10 @@ pub use id_in_path::IdInPath;
 pub use listener::{BindError, bind};
 pub use logging::init as init_logging;
 pub use problem::{Flaw, Kind, Place, Problem};
+pub use routing::{Call, Directory, Peer, Router, Whereabouts};
 pub use run_service::run_service;
 pub use running_service::RunningService;
 pub use serve::{ServeError, serve};
-pub use shutdown::{Interrupted, Shutdown};
+pub use shutdown::{Busy, Interrupted, Shutdown};
 pub use signals::stop_signal;
 pub use timeout::{MAX_TIMEOUT, Timeout};

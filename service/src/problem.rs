@@ -11,6 +11,8 @@ use domain::{BodyError, FieldError};
 use serde::Serialize;
 use streams::{ClientError, ErrorKind, QueryError};
 
+use crate::routing::{NOT_MINE, PROGRESS};
+
 /// An answer from 400 up, as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -18,6 +20,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<Flaw>,
     reasons: Vec<String>,
+    progress: Option<String>,
 }
 
 /// What kind of problem it is: decides `status`, `type` and `title`.
@@ -37,6 +40,8 @@ pub enum Kind {
     Internal,
     /// 503: it cannot be answered here and now; later it can.
     Unavailable,
+    /// 503: it cannot be answered here; maybe another instance can.
+    NotMine,
     /// 504: what was waited for did not come in time.
     TimedOut,
     /// Any other status, without a meaning beyond it.
@@ -68,7 +73,7 @@ pub enum Place {
 impl Problem {
     /// A problem of this kind; `detail` is for people.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), reasons: Vec::new() }
+        Self { kind, detail: detail.into(), errors: Vec::new(), reasons: Vec::new(), progress: None }
     }
 
     /// There is nothing of that name.
@@ -84,6 +89,11 @@ impl Problem {
     /// Not here and now; the client should try again.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable, detail)
+    }
+
+    /// Not here; `progress` tells another instance how far this one has come.
+    pub fn not_mine(detail: impl Into<String>, progress: Option<String>) -> Self {
+        Self { progress, ..Self::new(Kind::NotMine, detail) }
     }
 
     /// What was waited for did not come in time.
@@ -106,6 +116,17 @@ impl Problem {
         self
     }
 
+    /// The same, if another instance is to go on: how far this one has come.
+    pub fn with_progress(mut self, progress: String) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// How far the request was carried out.
+    pub(crate) fn progress(&self) -> Option<&str> {
+        self.progress.as_deref()
+    }
+
     /// What kind it is.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -125,8 +146,14 @@ impl Problem {
         };
         let mut response = HttpResponse::build(self.kind.status());
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
-        if self.kind == Kind::Unavailable {
+        if matches!(self.kind, Kind::Unavailable | Kind::NotMine) {
             response.insert_header((RETRY_AFTER, RETRY_IN.as_secs()));
+        }
+        if self.kind == Kind::NotMine {
+            response.insert_header((NOT_MINE, "true"));
+            if let Some(progress) = self.progress() {
+                response.insert_header((PROGRESS, progress));
+            }
         }
         response.body(serde_json::to_string(&json).unwrap_or_default())
     }
@@ -173,7 +200,7 @@ impl Kind {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::NotMine => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             Self::Other(status) => status,
         }
@@ -189,7 +216,9 @@ impl Kind {
             }
             Self::Invalid => ("urn:order-pipeline:invalid", "The request is not of the right form"),
             Self::Internal => ("urn:order-pipeline:internal", "Something is wrong on our side"),
-            Self::Unavailable => ("urn:order-pipeline:unavailable", "Not available at the moment"),
+            Self::Unavailable | Self::NotMine => {
+                ("urn:order-pipeline:unavailable", "Not available at the moment")
+            }
             Self::TimedOut => ("urn:order-pipeline:timed-out", "Not in time"),
             // The RFC's word for a problem that its status explains.
             Self::Other(status) => ("about:blank", status.canonical_reason().unwrap_or("Error")),
@@ -235,7 +264,7 @@ impl From<FieldError> for Flaw {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::NotMine { .. } => Self::unavailable(error.to_string()),
+            QueryError::NotMine { .. } => Self::not_mine(error.to_string(), None),
             QueryError::Store(error) => {
                 tracing::error!(%error, "a store cannot be read");
                 Self::new(Kind::Internal, "what is stored under this name cannot be read")

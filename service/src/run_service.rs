@@ -45,7 +45,7 @@ fn run(
         let stop = stop_signal().context("could not listen for signals")?;
         let (listener, address) = bind(&args.http)?;
         let state = Arc::new(StateDirectory::open(&args.data_dir(name), args.instance_id.as_deref())?);
-        let environment = Environment::new(args, Arc::new(args.kafka()), state, address);
+        let environment = Environment::new(args, Arc::new(args.kafka()), state, address)?;
         let service = start(&environment)?;
         tracing::info!(service = name, %address, client_id = environment.client_id, "answering at http://{address}");
         Ok(serve(listener, vec![service], stop).await?)

@@ -15,7 +15,7 @@ use crate::fatal::{Fatal, first_fatal};
 use crate::http_metrics::HttpMetrics;
 use crate::observed::Observed;
 use crate::running_service::{Routes, RunningService};
-use crate::shutdown::Shutdown;
+use crate::shutdown::{GRACE, Shutdown};
 use crate::{app, probes};
 
 /// Why serving ended otherwise than by being asked to.
@@ -38,7 +38,7 @@ pub enum ServeError {
 }
 
 /// Serves `services` on `listener` until `stop` is ready, or one of them cannot run. Then requests in flight
-/// are answered, long waits at once; then the services are closed, one beside the other.
+/// are answered, be it by other instances; then the services are closed, one beside the other.
 ///
 /// # Errors
 ///
@@ -55,8 +55,11 @@ pub async fn serve(
     outcome.and(closed)
 }
 
-/// Long enough for what does not wait for anything.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Longer than anything takes that does not wait for Kafka.
+const CARRY_OUT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Who waits is told at the end of the grace; this is for the telling.
+const ANSWER_WITHIN: Duration = Duration::from_secs(GRACE.as_secs() + 2);
 
 /// Longer than the timeout of a transaction.
 const CLOSE_WITHIN: Duration = Duration::from_secs(15);
@@ -92,8 +95,16 @@ async fn answer(
         }
     };
     shutdown.request();
-    handle.stop(true).await;
+    let stopped = handle.stop(true);
+    tokio::join!(stopped, hand_over(services, shutdown));
     outcome
+}
+
+/// Leaves the groups while requests are still being answered. What is being carried out comes to its end here; who
+/// waits is answered by whoever takes over.
+async fn hand_over(services: &[RunningService], shutdown: &Shutdown) {
+    drop(timeout(CARRY_OUT_WITHIN, shutdown.idle()).await);
+    services.iter().for_each(|service| service.streams().request_stop());
 }
 
 /// The routes of all services and those that look at them.

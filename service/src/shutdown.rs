@@ -7,11 +7,19 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Whether the process is about to stop. All clones are one; handlers take it as an argument.
-#[derive(Clone, Debug, Default)]
-pub struct Shutdown(watch::Sender<bool>);
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    requested: watch::Sender<Option<Instant>>,
+    busy: watch::Sender<usize>,
+    grace: Duration,
+}
+
+/// Something that is to come to its end in this process. Over when it is dropped.
+#[derive(Debug)]
+pub struct Busy(watch::Sender<usize>);
 
 /// Why a wait ended without what was waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +30,62 @@ pub enum Interrupted {
     Stopping,
 }
 
+/// For how long requests are still answered when the stop is requested. Orchestrators give a process 10 s at least.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self::with_grace(GRACE)
+    }
+}
+
 impl Shutdown {
+    /// A shutdown that leaves requests this much time.
+    pub fn with_grace(grace: Duration) -> Self {
+        Self { requested: watch::Sender::default(), busy: watch::Sender::default(), grace }
+    }
+
     /// Says that the process is about to stop: long waits end.
     pub fn request(&self) {
-        self.0.send_replace(true);
+        self.requested.send_if_modified(|requested| {
+            let is_first = requested.is_none();
+            requested.get_or_insert_with(Instant::now);
+            is_first
+        });
+    }
+
+    /// Whether the process is about to stop.
+    pub fn is_requested(&self) -> bool {
+        self.requested.borrow().is_some()
     }
 
     /// Returns when the process is about to stop.
     pub async fn requested(&self) {
         // An error would mean that the sender is gone, which `self` holds.
-        _ = self.0.subscribe().wait_for(|requested| *requested).await;
+        _ = self.requested.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Whether requests have to be answered at once.
+    pub fn is_grace_over(&self) -> bool {
+        self.requested.borrow().is_some_and(|requested| requested.elapsed() >= self.grace)
+    }
+
+    /// Returns when requests have to be answered at once.
+    pub async fn grace_over(&self) {
+        self.requested().await;
+        let requested = *self.requested.borrow();
+        sleep_until(requested.unwrap_or_else(Instant::now) + self.grace).await;
+    }
+
+    /// Something begins that is to come to its end before the process gives its partitions up.
+    pub fn busy(&self) -> Busy {
+        self.busy.send_modify(|busy| *busy += 1);
+        Busy(self.busy.clone())
+    }
+
+    /// Returns when nothing is to come to its end any more.
+    pub(crate) async fn idle(&self) {
+        _ = self.busy.subscribe().wait_for(|busy| *busy == 0).await;
     }
 
     /// Waits for `future`, for `patience` at most and not beyond the shutdown.
@@ -45,6 +99,29 @@ impl Shutdown {
             result = timeout(patience, future) => result.map_err(|_| Interrupted::TimedOut),
             () = self.requested() => Err(Interrupted::Stopping),
         }
+    }
+
+    /// The same for who is told when what they wait for has gone elsewhere: not beyond the grace.
+    ///
+    /// # Errors
+    ///
+    /// Which of the two came first. What is there at once is given in any case.
+    pub async fn wait_with_grace<F: Future>(
+        &self,
+        patience: Duration,
+        future: F,
+    ) -> Result<F::Output, Interrupted> {
+        tokio::select! {
+            biased;
+            result = timeout(patience, future) => result.map_err(|_| Interrupted::TimedOut),
+            () = self.grace_over() => Err(Interrupted::Stopping),
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_modify(|busy| *busy -= 1);
     }
 }
 
@@ -78,5 +155,31 @@ mod tests {
         assert_eq!(waiting.await.unwrap(), Err(Interrupted::Stopping));
         assert_eq!(shutdown.wait(short, pending::<()>()).await, Err(Interrupted::Stopping));
         assert_eq!(shutdown.wait(short, async { 7 }).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn the_grace_begins_with_the_request() {
+        let shutdown = Shutdown::with_grace(Duration::from_millis(1));
+        let short = Duration::from_millis(1);
+        assert_eq!(shutdown.wait_with_grace(short, pending::<()>()).await, Err(Interrupted::TimedOut));
+        assert!(!shutdown.is_requested() && !shutdown.is_grace_over());
+        shutdown.request();
+        shutdown.grace_over().await;
+        assert!(shutdown.is_requested() && shutdown.is_grace_over());
+        let forever = Duration::from_secs(300);
+        assert_eq!(shutdown.wait_with_grace(forever, pending::<()>()).await, Err(Interrupted::Stopping));
+    }
+
+    #[tokio::test]
+    async fn what_is_begun_is_waited_for() {
+        let shutdown = Shutdown::default();
+        shutdown.idle().await;
+        let (first, second) = (shutdown.busy(), shutdown.clone().busy());
+        let mut idle = Box::pin(shutdown.idle());
+        assert!(futures::poll!(&mut idle).is_pending());
+        drop(first);
+        assert!(futures::poll!(&mut idle).is_pending());
+        drop(second);
+        idle.await;
     }
 }

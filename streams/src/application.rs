@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::client::ClientSupplier;
 use crate::health::Health;
 use crate::host::Host;
+use crate::inquiry::Inquiry;
 use crate::metrics::Metrics;
 use crate::readers::Readers;
 use crate::stop::Stop;
@@ -19,6 +20,7 @@ pub(crate) struct Application {
     pub(crate) clients: Arc<dyn ClientSupplier>,
     pub(crate) stores: Arc<dyn StoreSupplier>,
     pub(crate) readers: Arc<Readers>,
+    pub(crate) inquiry: Arc<Inquiry>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<Health>,
     pub(crate) leases: Leases,

@@ -172,6 +172,18 @@ pub trait Admin: Send {
 
     /// Deletes the records below these offsets.
     fn delete_records(&mut self, before: &[(TopicPartition, i64)]) -> Result<(), ClientError>;
+
+    /// The members of a group and what each of them has: nothing as long as the group is being given out anew.
+    fn members(&mut self, group: &str) -> Result<Vec<GroupMember>, ClientError>;
+}
+
+/// A member of a group, as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupMember {
+    /// What it calls itself: [`Membership::client_id`].
+    pub client_id: String,
+    /// The partitions that are its own.
+    pub partitions: Vec<TopicPartition>,
 }
 
 /// A topic as the broker has it.

@@ -28,7 +28,7 @@ pub(crate) trait Host: Send + Sync {
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
 
 /// A thread that was started.
-pub(crate) trait Thread: Send {
+pub(crate) trait Thread: Send + Sync {
     /// Waits for its end.
     fn join(self: Box<Self>) -> Result<(), ThreadPanicked>;
 }

@@ -51,7 +51,7 @@ impl Queries {
 
     /// Whether this instance can answer for a partition now.
     pub fn serves(&self, partition: i32) -> bool {
-        self.0.hosted(partition).is_ok()
+        self.0.serves(partition)
     }
 
     /// The committed value under `key`.
@@ -173,6 +173,8 @@ pub(crate) struct Readers {
     feeds: Vec<Feed>,
     table_positions: Vec<watch::Sender<BTreeMap<i32, i64>>>,
     trust_for: Duration,
+    /// Counts the changes of what is hosted.
+    placements: watch::Sender<u64>,
 }
 
 /// A partition that a worker of this instance runs.
@@ -262,6 +264,7 @@ impl Readers {
             hosted: (0..count).map(|_| RwLock::default()).collect(),
             feeds: (0..count).map(|_| Feed::default()).collect(),
             trust_for,
+            placements: watch::Sender::default(),
         }
     }
 
@@ -288,6 +291,16 @@ impl Readers {
         if let Some(feed) = index(partition).and_then(|index| self.feeds.get(index)) {
             feed.keys().clear();
         }
+    }
+
+    /// Changes whenever a partition comes to be hosted here, or goes.
+    pub(crate) fn placements(&self) -> watch::Receiver<u64> {
+        self.placements.subscribe()
+    }
+
+    /// Whether a worker of this instance runs the partition and is to be trusted.
+    pub(crate) fn serves(&self, partition: i32) -> bool {
+        self.hosted(partition).is_ok()
     }
 
     /// A commit has changed these keys, by store.
@@ -339,7 +352,7 @@ impl Readers {
             .send_if_modified(|positions| positions.insert(partition, position) != Some(position));
     }
 
-    fn partition_count(&self) -> i32 {
+    pub(crate) fn partition_count(&self) -> i32 {
         i32::try_from(self.hosted.len()).unwrap_or(i32::MAX)
     }
 
@@ -358,7 +371,9 @@ impl Readers {
 
     fn replace(&self, partition: i32, hosted: Option<Arc<Hosted>>) -> Option<Arc<Hosted>> {
         let slot = self.hosted.get(index(partition)?)?;
-        std::mem::replace(&mut *slot.write().unwrap_or_else(PoisonError::into_inner), hosted)
+        let before = std::mem::replace(&mut *slot.write().unwrap_or_else(PoisonError::into_inner), hosted);
+        self.placements.send_modify(|changes| *changes = changes.wrapping_add(1));
+        before
     }
 
     fn watch(self: &Arc<Self>, partition: i32, store: usize, key: Bytes) -> Watcher {

@@ -12,8 +12,10 @@ use crate::global::TableState;
 use crate::global_reader::GlobalReader;
 use crate::health::Health;
 use crate::host::{Host, Machine, Thread};
+use crate::inquiry::Inquiry;
 use crate::mailbox;
 use crate::metrics::Metrics;
+use crate::owners::Owners;
 use crate::purge;
 use crate::readers::{Queries, Readers};
 use crate::restore::{RestoreError, Restorer};
@@ -140,6 +142,7 @@ impl Streams {
             clients,
             stores: state.clone(),
             readers: Arc::new(readers),
+            inquiry: Arc::new(Inquiry::new(&*host)),
             metrics: Arc::default(),
             health: Arc::new(Health::starting(SETUP)),
             leases: Leases::default(),
@@ -154,9 +157,20 @@ impl Streams {
         Ok(Self { application, threads: vec![supervisor] })
     }
 
+    /// The application's name.
+    pub fn application(&self) -> &str {
+        &self.application.topology.application
+    }
+
     /// For reading stores and waiting for what is committed.
     pub fn queries(&self) -> Queries {
         Queries::new(self.application.readers.clone())
+    }
+
+    /// Which instance each partition is on. To be made once and cloned: each call starts a thread that asks the
+    /// group.
+    pub fn owners(&self) -> Result<Owners, StartError> {
+        Ok(Owners::start(&self.application)?)
     }
 
     /// What is running and what is wrong.

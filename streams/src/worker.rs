@@ -243,6 +243,7 @@ impl Worker {
         self.abort_if_open()?;
         self.give_up_tasks();
         self.metadata = Some(metadata);
+        self.application.inquiry.ask();
         self.consumer.assign(&[])?;
         self.pulse.trust();
         self.pending = self.complete(partitions);

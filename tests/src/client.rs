@@ -41,6 +41,13 @@ impl Client {
         self.send(Method::GET, path, &[], None).await
     }
 
+    /// GET of what is no JSON.
+    pub async fn text(&self, path: &str) -> String {
+        let response = self.http.get(format!("{}{path}", self.url)).send().await;
+        let text = async { response?.text().await };
+        text.await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
     /// POST with JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, &[], Some(body)).await

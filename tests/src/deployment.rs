@@ -59,7 +59,7 @@ pub struct Deployment {
     directory: tempfile::TempDir,
     bootstrap_servers: String,
     arguments: BTreeMap<Service, Vec<String>>,
-    addresses: BTreeMap<Service, String>,
+    addresses: BTreeMap<(Service, usize), String>,
 }
 
 struct Instance {
@@ -92,13 +92,13 @@ impl Deployment {
         self
     }
 
-    /// Starts a service again where its first instance answers or has answered, so that clients find it.
-    pub fn relaunch(&mut self, service: Service) {
-        let address = self.client(service).url().trim_start_matches("http://").to_string();
-        self.addresses.insert(service, address);
-        self.running.remove(&(service, 0));
-        self.launch(service, 0);
-        self.addresses.remove(&service);
+    /// Starts an instance of a service again where it answers or has answered, so that clients find it.
+    pub fn relaunch(&mut self, service: Service, instance: usize) {
+        let address = self.client_of(service, instance).url().trim_start_matches("http://").to_string();
+        self.addresses.insert((service, instance), address);
+        self.running.remove(&(service, instance));
+        self.launch(service, instance);
+        self.addresses.remove(&(service, instance));
     }
 
     /// The same services with the same directories, on another broker.
@@ -131,7 +131,7 @@ impl Deployment {
         command
             .args(["--bootstrap-servers", &self.bootstrap_servers])
             .args(["--topic-prefix", &self.prefix])
-            .args(["--http", self.addresses.get(&service).map_or("127.0.0.1:0", String::as_str)])
+            .args(["--http", self.addresses.get(&(service, instance)).map_or("127.0.0.1:0", String::as_str)])
             .arg("--data-dir")
             .arg(self.state_directory(service, instance))
             .args(self.arguments.get(&service).into_iter().flatten());

@@ -11,6 +11,7 @@ mod deployment;
 mod exactly_once;
 mod log;
 mod process;
+mod round_robin;
 pub mod simulation;
 
 pub use self::binaries::binary;
@@ -20,6 +21,7 @@ pub use self::deployment::{Deployment, Service};
 pub use self::exactly_once::{Outcomes, check_exactly_once};
 pub use self::log::TopicLog;
 pub use self::process::Process;
+pub use self::round_robin::{RoundRobin, Run, Tally};
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ async fn kill_9_of_the_orders_service_in_the_middle_of_a_stream() {
     let mut stream = Stream::of(pipeline.orders());
     stream.reach(ORDERS / 3).await;
     pipeline.kill(Service::Orders, 0);
-    pipeline.relaunch(Service::Orders);
+    pipeline.relaunch(Service::Orders, 0);
     let ids = stream.finish(pipeline.orders()).await;
     check_stream(&pipeline, &ids);
 }

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use service::topics;
 use streams::{
-    Admin, ClientError, ClientSupplier, ConsumerRecord, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata,
-    Membership, OnDelivery, ProducerRecord, Reader, Timestamp, TopicDescription, TopicPartition, TopicSpec,
-    TransactionalProducer, Watermarks, Writer,
+    Admin, ClientError, ClientSupplier, ConsumerRecord, ErrorKind, GroupConsumer, GroupEvent, GroupMember,
+    GroupMetadata, Membership, OnDelivery, ProducerRecord, Reader, Timestamp, TopicDescription,
+    TopicPartition, TopicSpec, TransactionalProducer, Watermarks, Writer,
 };
 
 pub(crate) const PARTITIONS: i32 = 2;
@@ -336,5 +336,9 @@ impl Admin for FakeKafka {
 
     fn delete_records(&mut self, _: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         unreachable!("the mailer owns no topics")
+    }
+
+    fn members(&mut self, _: &str) -> Result<Vec<GroupMember>, ClientError> {
+        unreachable!("the mailer does not ask")
     }
 }

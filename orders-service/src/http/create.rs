@@ -1,19 +1,22 @@
 //! `POST /v1/orders`.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use domain::{NewOrder, Order, OrderId, parse_new_order};
-use service::{JsonBody, Kind, Problem, Shutdown};
-use tokio::time::{Instant, timeout};
+use domain::{NewOrder, Order, OrderId, Origin, parse_new_order};
+use service::{Call, JsonBody, Kind, Problem};
+use tokio::time::timeout;
 
+use super::HttpSide;
 use super::created::{Created, created};
 use super::idempotency_key::{IdempotencyKey, make_id};
 use super::order_answer::{accepted, order_answer};
 use super::preferences::{Preference, preference};
+use super::progress;
 use super::waiting::wait_for;
 use crate::orders::Orders;
 
@@ -21,49 +24,97 @@ use crate::orders::Orders;
 pub(super) async fn create(
     request: HttpRequest,
     JsonBody(body): JsonBody,
-    orders: Data<dyn Orders>,
-    shutdown: Shutdown,
+    call: Call,
+    side: Data<HttpSide>,
 ) -> Result<HttpResponse, Problem> {
-    let started = Instant::now();
     let key = IdempotencyKey::of(&request)?;
-    // What the server makes up is made up here, once, whoever carries the request out.
-    let asked = parse_new_order(&body, |customer| make_id(customer, key.as_ref()))?;
+    // What the server makes up is made up once, before anything is sent, whoever carries the request out.
+    let make_id = |customer: &_| call.made_id().unwrap_or_else(|| make_id(customer, key.as_ref()));
+    let asked = parse_new_order(&body, make_id)?;
+    let call = call.with_body(body).with_made_id(&asked.id);
     match preference(&request) {
         Preference::RespondAsync => {
             let id = asked.id.clone();
-            within_limit(&id, orders.request(asked)).await?;
+            within_limit(&id, CARRY_OUT_WITHIN, side.orders.request(asked)).await?;
             Ok(applied(accepted(&id), "respond-async"))
         }
         Preference::None => {
-            let (status, order) = carry_out(&**orders, asked).await?;
-            order_answer(status, &order)
+            let here = async |progress: Option<String>| {
+                let Carried { status, order, .. } =
+                    carry_out(&*side.orders, &asked, progress, &call, CARRY_OUT_WITHIN).await?;
+                order_answer(status, &order)
+            };
+            side.router.answer(&call, side.orders.partition(&asked.id), CARRY_OUT_WITHIN, here).await
         }
-        Preference::Wait(patience) => {
-            let (status, order) = carry_out(&**orders, asked).await?;
-            let patience_left = patience.saturating_sub(started.elapsed());
-            let order = decided(&**orders, order, patience_left, &shutdown).await;
-            Ok(applied(order_answer(status, &order)?, &format!("wait={}", patience.as_secs())))
-        }
+        Preference::Wait(patience) => create_and_wait(&side, &call, &asked, patience).await,
     }
 }
 
 /// As long as Kafka tries to take a record, and more than a rebalance needs.
 const CARRY_OUT_WITHIN: Duration = Duration::from_secs(10);
 
-/// Writes the request and waits until it is carried out: the order, and whether it is new.
-async fn carry_out(orders: &dyn Orders, asked: NewOrder) -> Result<(StatusCode, Order), Problem> {
-    // Before the write: what cannot be answered here is not accepted here.
-    orders.serves(&asked.id)?;
-    let mine = within_limit(&asked.id, async {
-        let mine = orders.request(asked.clone()).await?;
+/// The order when it is decided, or else as it was seen last: that it was created is certain, whatever happens to
+/// the wait.
+async fn create_and_wait(
+    side: &HttpSide,
+    call: &Call,
+    asked: &NewOrder,
+    patience: Duration,
+) -> Result<HttpResponse, Problem> {
+    let (orders, seen) = (&*side.orders, RefCell::new(None));
+    let limit = CARRY_OUT_WITHIN.max(patience);
+    let here = async |progress: Option<String>| {
+        let Carried { status, order, mine } = carry_out(orders, asked, progress, call, limit).await?;
+        seen.replace(Some((status, order.clone())));
+        let is_final = |order: Option<&Order>| order.is_some_and(|order| order.state.is_final());
+        let waited = wait_for(orders, &asked.id, call, patience, is_final).await;
+        let waited = waited.map_err(|problem| problem.with_progress(progress::of(mine)))?;
+        order_answer(status, &waited.order.unwrap_or(order))
+    };
+    let partition = orders.partition(&asked.id);
+    let answer = side.router.answer(call, partition, limit, here).await;
+    let answer = match (answer, seen.into_inner()) {
+        (Err(problem), Some((status, order))) if problem.kind() == Kind::Unavailable => {
+            order_answer(status, &order)?
+        }
+        (answer, _) => answer?,
+    };
+    Ok(applied(answer, &format!("wait={}", patience.as_secs())))
+}
+
+/// A request that was carried out: the order, and whether it is new.
+struct Carried {
+    status: StatusCode,
+    order: Order,
+    mine: Origin,
+}
+
+/// Writes the request, unless an earlier attempt has, and waits until it is carried out: within the limit, counted
+/// from when the call came.
+async fn carry_out(
+    orders: &dyn Orders,
+    asked: &NewOrder,
+    progress: Option<String>,
+    call: &Call,
+    limit: Duration,
+) -> Result<Carried, Problem> {
+    // So that a stop waits for it.
+    let _busy = call.shutdown().busy();
+    let partition = orders.partition(&asked.id);
+    let written = progress.and_then(|text| progress::parse(&text)).filter(|mine| mine.partition == partition);
+    let mine = match written {
+        Some(mine) => mine,
+        None => within_limit(&asked.id, call.time_left(limit), orders.request(asked.clone())).await?,
+    };
+    let carried_out = async {
         orders.carried_out(mine).await?;
-        Ok(mine)
-    })
-    .await?;
-    let order = orders.get(&asked.id)?;
-    match (created(order.as_ref(), mine, &asked), order) {
-        (Created::ByThis, Some(order)) => Ok((StatusCode::CREATED, order)),
-        (Created::Before, Some(order)) => Ok((StatusCode::OK, order)),
+        orders.get(&asked.id)
+    };
+    let order = within_limit(&asked.id, call.time_left(limit), carried_out).await;
+    let order = order.map_err(|problem| problem.with_progress(progress::of(mine)))?;
+    match (created(order.as_ref(), mine, asked), order) {
+        (Created::ByThis, Some(order)) => Ok(Carried { status: StatusCode::CREATED, order, mine }),
+        (Created::Before, Some(order)) => Ok(Carried { status: StatusCode::OK, order, mine }),
         (Created::Conflict, _) => {
             Err(Problem::conflict(format!("order {} is there, with other content", asked.id)))
         }
@@ -74,20 +125,16 @@ async fn carry_out(orders: &dyn Orders, asked: NewOrder) -> Result<(StatusCode, 
     }
 }
 
-async fn within_limit<T>(id: &OrderId, step: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    timeout(CARRY_OUT_WITHIN, step).await.unwrap_or_else(|_| {
+async fn within_limit<T>(
+    id: &OrderId,
+    limit: Duration,
+    step: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    timeout(limit, step).await.unwrap_or_else(|_| {
         Err(Problem::unavailable(format!(
             "it is not known yet whether order {id} was created; the same request with this id can safely be sent again"
         )))
     })
-}
-
-/// The order when it is decided, or else as it was seen last: that it was created is certain, whatever
-/// happens to the wait.
-async fn decided(orders: &dyn Orders, order: Order, patience: Duration, shutdown: &Shutdown) -> Order {
-    let is_final = |order: Option<&Order>| order.is_some_and(|order| order.state.is_final());
-    let waited = wait_for(orders, &order.id, patience, shutdown, is_final).await;
-    waited.ok().and_then(|waited| waited.order).unwrap_or(order)
 }
 
 /// Tells which preference was followed (RFC 7240).

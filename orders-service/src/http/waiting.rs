@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{Order, OrderId};
-use service::{Interrupted, Problem, Shutdown};
+use service::{Call, Interrupted, Problem};
 
 use crate::orders::Orders;
 
@@ -14,16 +14,21 @@ pub(super) struct Waited {
     pub(super) interrupted: Option<Interrupted>,
 }
 
-/// Waits until `enough` holds for the order `id`, or its absence: for `patience` at most, and not beyond the
-/// shutdown. Costs no thread, and ends when it is dropped.
+/// Waits until `enough` holds for the order `id`, or its absence: for what is left of `patience` at most, and not
+/// beyond the shutdown's grace. Costs no thread, and ends when it is dropped.
+///
+/// # Errors
+///
+/// The order cannot be read, or no longer here.
 pub(super) async fn wait_for(
     orders: &dyn Orders,
     id: &OrderId,
+    call: &Call,
     patience: Duration,
-    shutdown: &Shutdown,
     enough: impl Fn(Option<&Order>) -> bool,
 ) -> Result<Waited, Problem> {
-    match shutdown.wait(patience, until(orders, id, &enough)).await {
+    let waited = call.shutdown().wait_with_grace(call.time_left(patience), until(orders, id, &enough));
+    match waited.await {
         Ok(order) => Ok(Waited { order: order?, interrupted: None }),
         Err(interrupted) => {
             let order = orders.get(id)?;

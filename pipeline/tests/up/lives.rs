@@ -1,5 +1,6 @@
 //! From the first start to the second stop.
 
+use local_kafka::{Config, LocalKafka};
 use serde_json::{Value, json};
 
 use crate::pipeline::{Ready, Up, send};
@@ -43,6 +44,29 @@ async fn a_life_and_the_next() {
     let order = pipeline.order("second").await;
     assert_eq!(order["state"], "VALIDATED", "{order}");
     pipeline.stop("INT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn either_of_two_on_one_cluster_answers() {
+    let kafka = LocalKafka::start(Config::from_env()).unwrap();
+    let servers = kafka.bootstrap_servers();
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [first, second] = directories
+        .each_ref()
+        .map(|directory| Up::start(directory.path(), &["--bootstrap-servers", &servers]).ready());
+
+    for number in 0..6 {
+        let id = format!("o-{number}");
+        let order = first.order(&id).await;
+        assert_eq!(order["state"], "VALIDATED", "{order}");
+        let found = second.get(&format!("/v1/orders/{id}?timeout=60000")).await;
+        assert_eq!(found.json::<Value>().await.unwrap(), order);
+    }
+    // What was the second one's is the first one's now.
+    second.stop("TERM");
+    let order = first.order("alone").await;
+    assert_eq!(order["state"], "VALIDATED", "{order}");
+    first.stop("TERM");
 }
 
 /// A stock when all decided orders have reached it: shortly after they were decided.

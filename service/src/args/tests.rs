@@ -34,6 +34,7 @@ fn arguments_are_taken_as_they_are() {
     let args = parse(&[
         "--bootstrap-servers=a:1,b:2",
         "--http=[::1]:0",
+        "--advertised-url=https://orders-1:8443/",
         "--data-dir=/var/lib/x",
         "--kafka-property=security.protocol=ssl",
         "--kafka-property=ssl.key.password=a=b,c",
@@ -42,6 +43,8 @@ fn arguments_are_taken_as_they_are() {
     .unwrap();
     assert_eq!(args.bootstrap_servers, "a:1,b:2");
     assert_eq!(args.http, "[::1]:0");
+    let bound = "0.0.0.0:80".parse().unwrap();
+    assert_eq!(args.advertised_url(bound).unwrap().to_string(), "https://orders-1:8443");
     assert_eq!(args.data_dir("orders-service"), Path::new("/var/lib/x"));
     let properties: Vec<_> = args.kafka_property.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(properties, [("security.protocol", "ssl"), ("ssl.key.password", "a=b,c")]);
@@ -61,6 +64,9 @@ fn what_cannot_be_is_refused_with_its_reason() {
     refused(&["--http=8080"], "\"8080\" is not of the form host:port");
     refused(&["--http=localhost:80800"], "\"80800\" is no port");
     refused(&["--http=:8080"], "\":8080\" has no host");
+    refused(&["--advertised-url=orders-1:8080"], "\"orders-1:8080\" does not begin with http:// or https://");
+    refused(&["--advertised-url=http://orders-1/v1"], "must end with host and port: no path, no query");
+    refused(&["--advertised-url=http://0.0.0.0:80"], "is no address that others could reach");
     refused(&["--instance-id="], "must have 1 to 64 characters, not 0");
     refused(&["--instance-id=a b"], "may consist of A-Z a-z 0-9 . _ - only, not ' '");
     refused(&["--topic-prefix=a/"], "may consist of A-Z a-z 0-9 . _ - only, not '/'");

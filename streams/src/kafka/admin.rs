@@ -11,11 +11,12 @@ use rdkafka::admin::{
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::MetadataTopic;
 
+use super::assignment;
 use super::config::Settings;
 use super::error::{failed, failed_with};
 use super::log::ClientLog;
 use super::names::Names;
-use crate::client::{Admin, ClientError, ErrorKind, TopicDescription};
+use crate::client::{Admin, ClientError, ErrorKind, GroupMember, TopicDescription};
 use crate::record::TopicPartition;
 use crate::topic::TopicSpec;
 
@@ -135,6 +136,35 @@ impl Admin for ClusterAdmin {
         let answer = block_on(self.client.delete_records(&list, &options())).map_err(failed(attempt()))?;
         let partitions: Vec<TopicPartition> = before.iter().map(|(partition, _)| partition.clone()).collect();
         self.names.offsets_in(&answer, &partitions).map(drop).map_err(failed(attempt()))
+    }
+
+    /// Of all brokers: each tells of the groups that it coordinates.
+    fn members(&mut self, group: &str) -> Result<Vec<GroupMember>, ClientError> {
+        let attempt = format!("ask for the members of {group}");
+        let name = self.names.on_cluster(&group.into()).to_string();
+        let list = self.client.inner().fetch_group_list(Some(&name), PATIENCE);
+        let list = list.map_err(failed(attempt.clone()))?;
+        let mut members = Vec::new();
+        for group in list.groups().iter().filter(|group| group.name() == name) {
+            // During a rebalance the coordinator still tells the assignment before it.
+            let is_stable = group.state() == "Stable";
+            for member in group.members() {
+                let assignment = member.assignment().filter(|_| is_stable).unwrap_or_default();
+                let partitions = assignment::parse(assignment).map_err(|error| ClientError {
+                    kind: ErrorKind::Fatal,
+                    attempted: attempt.clone(),
+                    reason: error.to_string(),
+                })?;
+                let mut inside = |(topic, partition): (&str, i32)| {
+                    TopicPartition::new(self.names.inside(topic), partition)
+                };
+                members.push(GroupMember {
+                    client_id: member.client_id().to_string(),
+                    partitions: partitions.into_iter().map(&mut inside).collect(),
+                });
+            }
+        }
+        Ok(members)
     }
 }
 

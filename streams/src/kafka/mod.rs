@@ -9,6 +9,7 @@
 //! - An idle client costs next to nothing: threads that have nothing to wait for are parked.
 
 mod admin;
+mod assignment;
 mod config;
 mod consumer;
 mod error;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::cluster::{Shared, TopicState, lock};
-use crate::client::{Admin, ClientError, TopicDescription};
+use super::group::{Group, GroupState};
+use crate::client::{Admin, ClientError, GroupMember, TopicDescription};
 use crate::record::TopicPartition;
 use crate::topic::TopicSpec;
 
@@ -44,6 +45,19 @@ impl Admin for ClusterAdmin {
         }
         Ok(())
     }
+
+    fn members(&mut self, group: &str) -> Result<Vec<GroupMember>, ClientError> {
+        Ok(lock(&self.cluster).groups.get(group).map(members).unwrap_or_default())
+    }
+}
+
+fn members(group: &Group) -> Vec<GroupMember> {
+    let is_stable = group.state == GroupState::Stable;
+    let member = |member: &super::group::GroupMember| GroupMember {
+        client_id: member.client_id.clone(),
+        partitions: if is_stable { member.assignment.clone() } else { Vec::new() },
+    };
+    group.members.values().map(member).collect()
 }
 
 fn description(topic: &TopicState) -> TopicDescription {

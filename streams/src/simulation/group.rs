@@ -42,6 +42,7 @@ pub(super) enum GroupState {
 
 #[derive(Debug)]
 pub(super) struct GroupMember {
+    pub(super) client_id: String,
     topics: Vec<Arc<str>>,
     /// Whether it waits for the coordinator's answer: to its join, or to its question for its partitions.
     is_waiting: bool,
@@ -70,9 +71,10 @@ impl Group {
     }
 
     /// A member comes, or comes again for the rebalance.
-    pub(super) fn join(&mut self, id: &str, topics: &[Arc<str>], now: Timestamp) {
+    pub(super) fn join(&mut self, id: &str, client_id: &str, topics: &[Arc<str>], now: Timestamp) {
         self.leader.get_or_insert_with(|| id.to_string());
         let member = GroupMember {
+            client_id: client_id.to_string(),
             topics: topics.to_vec(),
             is_waiting: true,
             expires: now + self.times.session,

@@ -223,7 +223,7 @@ impl Cluster {
             },
             |known| known.id,
         );
-        group.join(&id, &member.topics, self.now);
+        group.join(&id, &member.membership.client_id, &member.topics, self.now);
         member.known_as =
             Some(Identification { group: member.membership.group.clone(), id, generation: group.generation });
         member.phase = Phase::Joining;

@@ -15,8 +15,8 @@ use super::scheduler::Wait;
 use super::{SimulatedKafka, writer::RecordWriter};
 use crate::Timestamp;
 use crate::client::{
-    Admin, ClientError, ClientSupplier, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, Membership,
-    OnDelivery, Reader, TopicDescription, TransactionalProducer, Watermarks, Writer,
+    Admin, ClientError, ClientSupplier, ErrorKind, GroupConsumer, GroupEvent, GroupMember, GroupMetadata,
+    Membership, OnDelivery, Reader, TopicDescription, TransactionalProducer, Watermarks, Writer,
 };
 use crate::record::{ConsumerRecord, ProducerRecord, TopicPartition};
 use crate::topic::TopicSpec;
@@ -492,6 +492,10 @@ impl Admin for DistantAdmin {
 
     fn delete_records(&mut self, before: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         self.network.call("deletes records", ADMIN, || self.admin.delete_records(before))
+    }
+
+    fn members(&mut self, group: &str) -> Result<Vec<GroupMember>, ClientError> {
+        self.network.call("asks for a group's members", ADMIN, || self.admin.members(group))
     }
 }
 

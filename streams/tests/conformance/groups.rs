@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use streams::{Cleanup, ErrorKind, GroupEvent};
+use streams::{Cleanup, ErrorKind, GroupEvent, GroupMember};
 
 use crate::steps::{
-    Owned, assigned_from_beginning, assignment, create, create_in, event, member, place, producer, reader,
-    value, write,
+    Owned, assigned_from_beginning, assignment, create, create_in, event, member, member_named, place,
+    producer, reader, value, write,
 };
 use crate::world::{MAX_POLL_INTERVAL, WAIT, World, never, retried, until};
 
@@ -197,4 +197,51 @@ pub(crate) fn an_assignment_changes_while_the_group_lives_on(world: &dyn World) 
     assert_eq!(next(&[(in_0.clone(), 2), (in_1.clone(), 0)]), "x");
     assert_eq!(next(&[(in_0.clone(), 0)]), "a");
     member.commit(&[(in_1, 1)]).unwrap();
+}
+
+pub(crate) fn a_group_tells_who_has_what(world: &dyn World) {
+    create(world, "in", 2, Cleanup::Delete);
+    let mut admin = world.clients().admin().unwrap();
+    let mut who_has_what = || {
+        let mut members = retried(world, "the members", || admin.members("app"));
+        members.sort();
+        let told = |member: GroupMember| {
+            let partitions: Vec<String> = member.partitions.iter().map(ToString::to_string).collect();
+            format!("{}: {}", member.client_id, partitions.join(" "))
+        };
+        members.into_iter().map(told).collect::<Vec<_>>()
+    };
+    assert!(who_has_what().is_empty(), "of a group that nobody has joined");
+
+    let (mut first, mut of_first) = (member_named(world, "a@http://a:1", &["in"]), Owned::default());
+    until(world, "the first to have all", || {
+        of_first.serve(&mut *first);
+        (!of_first.partitions.is_empty()).then_some(())
+    });
+    assert_eq!(who_has_what(), ["a@http://a:1: in-0 in-1"]);
+
+    let (mut second, mut of_second) = (member_named(world, "b@http://b:1", &["in"]), Owned::default());
+    let told = until(world, "a revocation", || {
+        of_second.serve(&mut *second);
+        first.poll(WAIT).unwrap()
+    });
+    assert!(matches!(told, GroupEvent::Revoked { .. }), "{told:?}");
+    let told = who_has_what();
+    assert!(told.iter().all(|told| told.ends_with(": ")), "as long as it is being given out: {told:?}");
+
+    first.unassign().unwrap();
+    of_first = Owned::default();
+    until(world, "both to have one", || {
+        of_first.serve(&mut *first);
+        of_second.serve(&mut *second);
+        (of_first.partitions.len() == 1 && of_second.partitions.len() == 1).then_some(())
+    });
+    let mut expected = [("a@http://a:1", &of_first), ("b@http://b:1", &of_second)]
+        .map(|(client_id, owned)| format!("{client_id}: {}", owned.partitions[0]));
+    expected.sort();
+    assert_eq!(who_has_what(), expected);
+
+    first.close();
+    second.close();
+    assert!(who_has_what().is_empty(), "of a group that all have left");
 }

@@ -63,6 +63,7 @@ cases! {
         a_member_with_nothing_to_read_stays
         members_leave_whatever_they_have_not_answered
         an_assignment_changes_while_the_group_lives_on
+        a_group_tells_who_has_what
     }
     logs {
         records_come_back_as_they_were_sent

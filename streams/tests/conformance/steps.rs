@@ -101,7 +101,12 @@ pub(crate) fn value(record: &ConsumerRecord) -> String {
 
 /// A member of the group `app`.
 pub(crate) fn member(world: &dyn World, topics: &[&str]) -> Box<dyn GroupConsumer> {
-    let membership = Membership { group: "app".to_string(), client_id: "localhost:1".to_string() };
+    member_named(world, "localhost:1", topics)
+}
+
+/// A member of the group `app` that calls itself something.
+pub(crate) fn member_named(world: &dyn World, client_id: &str, topics: &[&str]) -> Box<dyn GroupConsumer> {
+    let membership = Membership { group: "app".to_string(), client_id: client_id.to_string() };
     let mut consumer = world.clients().consumer(&membership).unwrap();
     let topics: Vec<Arc<str>> = topics.iter().map(|topic| Arc::from(*topic)).collect();
     consumer.subscribe(&topics).unwrap();

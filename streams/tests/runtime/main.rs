@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use streams::{
-    Checkpoint, ConsumerRecord, ProducerRecord, StateDirectory, StoreSupplier, Timestamp, partition_of,
+    Checkpoint, ConsumerRecord, Owner, Owners, ProducerRecord, StateDirectory, StoreSupplier, Streams,
+    StreamsConfig, Timestamp, partition_of,
 };
 
-use harness::{ALERTS, App, CURSED, PANICS, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, key, number};
+use harness::{
+    ALERTS, App, CURSED, PANICS, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, key, number, topology,
+};
 
 #[tokio::test]
 async fn what_is_written_can_be_read_once_it_is_committed() {
@@ -229,4 +232,53 @@ async fn an_owner_that_sleeps_does_not_answer() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(running.spent_after(asleep, "a").await, Some(1 + SLEEPY));
+}
+
+#[tokio::test]
+async fn each_instance_knows_the_owner_of_each_partition() {
+    let app = App::new("owners");
+    let start = |name: &str| {
+        let state = StateDirectory::open(&app.state_path().join(name), None).unwrap();
+        let config = StreamsConfig { client_id: format!("{name}@http://{name}"), ..app.config() };
+        let streams = Streams::start(topology().0, config, app.kafka(), state.into()).unwrap();
+        let owners = streams.owners().unwrap();
+        (streams, owners)
+    };
+    let (a, of_a) = start("a");
+    assert_eq!(of_a.of(0), Owner::Deserted, "nobody was asked yet");
+    await_owners(&of_a, |owners| *owners == [Owner::Here, Owner::Here]).await;
+
+    let (b, of_b) = start("b");
+    let elsewhere = |name: &str| Owner::Elsewhere(format!("{name}@http://{name}").into());
+    let half =
+        |there: Owner| move |owners: &[Owner]| owners.contains(&Owner::Here) && owners.contains(&there);
+    // At each rebalance it is asked without having to be told.
+    await_owners(&of_a, half(elsewhere("b"))).await;
+    await_owners(&of_b, half(elsewhere("a"))).await;
+    let owners = |owners: &Owners| (0..PARTITIONS).map(|p| owners.of(p) == Owner::Here).collect::<Vec<_>>();
+    assert!(owners(&of_a).iter().zip(owners(&of_b)).all(|(a, b)| *a != b), "each has what the other has not");
+
+    b.close();
+    await_owners(&of_a, |owners| *owners == [Owner::Here, Owner::Here]).await;
+    // Who is no member any more has to ask.
+    of_b.refresh().await;
+    assert_eq!([of_b.of(0), of_b.of(1)], [elsewhere("a"), elsewhere("a")]);
+    a.close();
+    of_b.refresh().await;
+    assert_eq!(of_b.of(0), Owner::Deserted);
+}
+
+/// Waits until the owners of all partitions are as they should be, without asking for them.
+async fn await_owners(owners: &Owners, is_right: impl Fn(&[Owner]) -> bool) {
+    let found = || (0..PARTITIONS).map(|partition| owners.of(partition)).collect::<Vec<_>>();
+    let waiting = async {
+        loop {
+            let changed = owners.changed();
+            if is_right(&found()) {
+                return;
+            }
+            changed.await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{:?}", found()));
 }

@@ -1,5 +1,3 @@
-use std::sync::atomic::Ordering;
-
 use serde_json::json;
 
 use super::test_app::TestApp;
@@ -60,7 +58,7 @@ async fn an_order_without_an_id_gets_one() {
 #[tokio::test]
 async fn a_client_may_go_on_before_the_order_is_there() {
     let app = TestApp::start();
-    app.orders.carrying_out.store(false, Ordering::Relaxed);
+    app.orders.lose_requests(true);
     let answer = app.post(ORDER, &[("prefer", "respond-async")]).await;
     assert_eq!((answer.status, answer.header("location")), (202, "/v1/orders/o-1"));
     assert_eq!(answer.header("preference-applied"), "respond-async");
@@ -86,26 +84,55 @@ async fn when_time_runs_out_the_order_is_shown_as_it_is() {
     let app = TestApp::start();
     let answer = app.post(ORDER, &[("prefer", "wait=0")]).await;
     assert_eq!((answer.status, &answer.body["state"]), (201, &json!("CREATED")));
-    app.shutdown.request();
-    let answer = app.post(WITHOUT_ID, &[("prefer", "wait=60")]).await;
+    let stop = async {
+        app.orders.watched_by(1).await;
+        app.shutdown.request();
+        app.orders.serve(false);
+    };
+    let (answer, ()) = tokio::join!(app.post(WITHOUT_ID, &[("prefer", "wait=60")]), stop);
     assert_eq!((answer.status, &answer.body["state"]), (201, &json!("CREATED")));
 }
 
 #[tokio::test]
 async fn what_cannot_be_answered_here_is_not_accepted_here() {
     let app = TestApp::start();
-    app.orders.serving.store(false, Ordering::Relaxed);
-    let answer = app.post(ORDER, &[]).await;
+    app.orders.serve(false);
+    let answer = app.post(ORDER, &[("order-pipeline-forwarded-by", "b")]).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
     assert_eq!(app.orders.requests(), 0);
+    let comes = async {
+        app.orders.missed_by(1).await;
+        app.orders.serve(true);
+    };
+    let (answer, ()) = tokio::join!(app.post(ORDER, &[]), comes);
+    assert_eq!((answer.status, app.orders.requests()), (201, 1));
 }
 
 #[tokio::test]
-async fn an_order_whose_partition_moves_meanwhile_is_found_by_the_next_try() {
+async fn an_order_whose_partition_moves_meanwhile_is_written_once() {
     let app = TestApp::start();
-    app.orders.carrying_out.store(false, Ordering::Relaxed);
-    let answer = app.post(ORDER, &[]).await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
-    app.orders.carrying_out.store(true, Ordering::Relaxed);
-    assert_eq!(app.post(ORDER, &[]).await.status, 200);
+    app.orders.lose_requests(true);
+    let comes_back = async {
+        app.orders.missed_by(1).await;
+        app.orders.lose_requests(false);
+    };
+    let (answer, ()) = tokio::join!(app.post(ORDER, &[]), comes_back);
+    assert_eq!((answer.status, app.orders.requests()), (201, 1));
+}
+
+#[tokio::test]
+async fn what_another_instance_has_begun_is_gone_on_with() {
+    let app = TestApp::start();
+    let id = "018f0000-0000-7000-8000-000000000000";
+    let forwarded = ("order-pipeline-forwarded-by", "b");
+    let first = app.post(WITHOUT_ID, &[forwarded, ("order-pipeline-made-id", id)]).await;
+    assert_eq!((first.status, &first.body["id"]), (201, &json!(id)));
+    // The request stands at offset 1, and the instance that wrote it could not answer.
+    let progress = ("order-pipeline-progress", "0.1");
+    let again = app.post(WITHOUT_ID, &[forwarded, ("order-pipeline-made-id", id), progress]).await;
+    assert_eq!((again.status, app.orders.requests()), (201, 1));
+    // Of a client nobody takes that.
+    let spoofed = app.post(WITHOUT_ID, &[("order-pipeline-made-id", id), progress]).await;
+    assert_eq!((spoofed.status, app.orders.requests()), (201, 2));
+    assert_ne!(spoofed.body["id"], json!(id));
 }

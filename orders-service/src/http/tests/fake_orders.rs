@@ -7,7 +7,7 @@ use domain::{
 };
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use service::Problem;
+use service::{Directory, Problem, Whereabouts};
 use tokio::sync::watch;
 
 use crate::orders::Orders;
@@ -57,10 +57,11 @@ pub(super) struct FakeOrders {
     orders: Mutex<BTreeMap<OrderId, Order>>,
     requests: Mutex<i64>,
     changes: watch::Sender<()>,
-    /// Whether the partitions are this instance's.
-    pub(super) serving: AtomicBool,
-    /// Whether what is asked for is carried out.
-    pub(super) carrying_out: AtomicBool,
+    moves: watch::Sender<()>,
+    /// Whether the partition is this instance's.
+    serving: AtomicBool,
+    /// Whether it can be told that a request is carried out.
+    carrying_out: AtomicBool,
 }
 
 impl Default for FakeOrders {
@@ -69,6 +70,7 @@ impl Default for FakeOrders {
             orders: Mutex::default(),
             requests: Mutex::default(),
             changes: watch::Sender::default(),
+            moves: watch::Sender::default(),
             serving: true.into(),
             carrying_out: true.into(),
         }
@@ -86,32 +88,55 @@ impl FakeOrders {
         self.put(order.unwrap());
     }
 
+    /// The partition goes, or comes back.
+    pub(super) fn serve(&self, serving: bool) {
+        self.serving.store(serving, Ordering::Relaxed);
+        self.changes.send_replace(());
+        self.moves.send_replace(());
+    }
+
+    /// Requests are carried out, but the partition moves before that can be told; or it comes back.
+    pub(super) fn lose_requests(&self, lost: bool) {
+        self.carrying_out.store(!lost, Ordering::Relaxed);
+        self.moves.send_replace(());
+    }
+
     pub(super) fn requests(&self) -> i64 {
         *self.requests.lock().unwrap()
     }
 
-    /// Returns when so many wait.
+    /// Returns when so many wait for orders to change.
     pub(super) async fn watched_by(&self, count: usize) {
-        let arrived = async {
-            while self.changes.receiver_count() != count {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(std::time::Duration::from_secs(10), arrived)
-            .await
-            .expect("waiters should come and go");
+        until_received_by(&self.changes, count).await;
+    }
+
+    /// Returns when so many wait for the partition to move.
+    pub(super) async fn missed_by(&self, count: usize) {
+        until_received_by(&self.moves, count).await;
     }
 }
 
+async fn until_received_by(sender: &watch::Sender<()>, count: usize) {
+    let arrived = async {
+        while sender.receiver_count() != count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), arrived)
+        .await
+        .expect("waiters should come and go");
+}
+
 impl Orders for FakeOrders {
-    fn serves(&self, _: &OrderId) -> Result<(), Problem> {
-        let serving = self.serving.load(Ordering::Relaxed);
-        if serving { Ok(()) } else { Err(Problem::unavailable("another's")) }
+    fn partition(&self, _: &OrderId) -> i32 {
+        0
     }
 
     fn get(&self, id: &OrderId) -> Result<Option<Order>, Problem> {
-        self.serves(id)?;
-        Ok(self.orders.lock().unwrap().get(id).cloned())
+        match self.serving.load(Ordering::Relaxed) {
+            true => Ok(self.orders.lock().unwrap().get(id).cloned()),
+            false => Err(not_mine()),
+        }
     }
 
     fn watch(&self, _: &OrderId) -> BoxFuture<'static, ()> {
@@ -132,6 +157,31 @@ impl Orders for FakeOrders {
 
     fn carried_out(&self, _: Origin) -> BoxFuture<'_, Result<(), Problem>> {
         let carrying_out = self.carrying_out.load(Ordering::Relaxed);
-        async move { if carrying_out { Ok(()) } else { Err(Problem::unavailable("the partition has moved")) } }.boxed()
+        async move { if carrying_out { Ok(()) } else { Err(not_mine()) } }.boxed()
+    }
+}
+
+fn not_mine() -> Problem {
+    Problem::not_mine("the partition has moved", None)
+}
+
+/// There is one partition. If it is not here, it is nowhere.
+impl Directory for FakeOrders {
+    fn locate(&self, _: i32) -> Whereabouts {
+        let is_lost = !self.carrying_out.load(Ordering::Relaxed) && self.requests() > 0;
+        if self.serving.load(Ordering::Relaxed) && !is_lost {
+            Whereabouts::Here
+        } else {
+            Whereabouts::Deserted
+        }
+    }
+
+    fn changed(&self) -> BoxFuture<'static, ()> {
+        let mut moves = self.moves.subscribe();
+        async move { drop(moves.changed().await) }.boxed()
+    }
+
+    fn refresh(&self) -> BoxFuture<'static, ()> {
+        async {}.boxed()
     }
 }

@@ -1,5 +1,4 @@
 use std::io::Write as _;
-use std::sync::atomic::Ordering;
 
 use super::test_app::TestApp;
 use super::{created, decided};
@@ -82,28 +81,50 @@ async fn a_change_of_another_order_ends_no_wait() {
 }
 
 #[tokio::test]
-async fn a_shutdown_ends_the_waits() {
-    for (path, headers, expected) in [
-        ("/v1/orders/none?timeout=60000", ANY, 503),
-        ("/v1/orders/o-1/validated?timeout=60000", ANY, 503),
-        ("/v1/orders/o-1?timeout=60000", VERSION_1, 304),
+async fn a_shutdown_ends_the_waits_when_nobody_takes_over() {
+    for (path, headers) in [
+        ("/v1/orders/none?timeout=60000", ANY),
+        ("/v1/orders/o-1/validated?timeout=60000", ANY),
+        ("/v1/orders/o-1?timeout=60000", VERSION_1),
     ] {
         let app = TestApp::start();
         app.orders.put(created("o-1"));
-        let answer = version_after(&app, path, headers, || app.shutdown.request()).await;
-        assert_eq!(answer.0, expected, "{path}");
+        let stop = || {
+            app.shutdown.request();
+            app.orders.serve(false);
+        };
+        let answer = version_after(&app, path, headers, stop).await;
+        assert_eq!(answer.0, 503, "{path}");
     }
 }
 
 #[tokio::test]
-async fn when_the_partition_moves_the_wait_ends() {
+async fn when_the_partition_moves_who_has_time_waits() {
     let app = TestApp::start();
-    let moved = || {
-        app.orders.serving.store(false, Ordering::Relaxed);
-        app.orders.put(created("wake"));
+    let moves = async {
+        app.orders.watched_by(1).await;
+        app.orders.serve(false);
+        app.orders.missed_by(1).await;
+        app.orders.put(created("o-1"));
+        app.orders.serve(true);
     };
-    assert_eq!(version_after(&app, "/v1/orders/o-1?timeout=60000", ANY, moved).await.0, 503);
-    assert_eq!(app.get("/v1/orders/o-1", ANY).await.header("retry-after"), "1");
+    let (answer, ()) = tokio::join!(app.get("/v1/orders/o-1?timeout=60000", ANY), moves);
+    assert_eq!((answer.status, &answer.body["id"]), (200, &"o-1".into()));
+
+    app.orders.serve(false);
+    for path in ["/v1/orders/o-1", "/v1/orders/o-1?timeout=1", "/v1/orders/o-1/validated?timeout=0"] {
+        let answer = app.get(path, ANY).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_forwarded_and_is_not_for_here_is_sent_back_at_once() {
+    let app = TestApp::start();
+    app.orders.serve(false);
+    let answer = app.get("/v1/orders/o-1?timeout=60000", &[("order-pipeline-forwarded-by", "b")]).await;
+    assert_eq!((answer.status, answer.header("order-pipeline-not-mine")), (503, "true"));
+    assert_eq!(answer.header("order-pipeline-answered-by"), "this-instance");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use serde_json::Value;
-use service::Shutdown;
+use service::{Router, Shutdown};
 
 use super::fake_orders::FakeOrders;
 use crate::http::routes;
@@ -33,7 +33,8 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         let (shared, data) = (orders.clone(), shutdown.clone());
         let server = HttpServer::new(move || {
-            let (routes, data) = (routes(shared.clone()), data.clone());
+            let router = Router::new(shared.clone(), "this-instance").unwrap();
+            let (routes, data) = (routes(shared.clone(), router), data.clone());
             service::app(move |config| routes(config.app_data(data)))
         })
         .workers(1)

@@ -1,0 +1,181 @@
+//! The way of a call to another instance, and of its answer back.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+
+use super::call::Call;
+use super::directory::Peer;
+use super::headers::{ANSWERED_BY, ELAPSED, FORWARDED_BY, MADE_ID, NOT_MINE, PROGRESS};
+
+/// Sends calls to other instances, over connections that are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Forwarder {
+    client: Client,
+}
+
+/// What came of it.
+pub(super) enum Forwarded {
+    /// The answer.
+    Answer(HttpResponse),
+    /// The other one cannot answer.
+    NotThere {
+        /// Why.
+        reason: String,
+        /// How far it has carried the call out.
+        progress: Option<String>,
+    },
+}
+
+/// Mark of an answer that another instance has given, which is to go out as it is.
+pub(crate) struct AsItIs;
+
+/// Another instance on the network answers faster.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// The server closes connections that are idle for 5 s.
+const KEEP_IDLE_FOR: Duration = Duration::from_secs(4);
+
+impl Forwarder {
+    pub(crate) fn new() -> reqwest::Result<Self> {
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_WITHIN)
+            .pool_idle_timeout(KEEP_IDLE_FOR)
+            .build()?;
+        Ok(Self { client })
+    }
+
+    /// Has `peer` answer `call`, as `instance`, within a time.
+    pub(super) async fn forward(
+        &self,
+        call: &Call,
+        progress: Option<&str>,
+        instance: &str,
+        peer: &Peer,
+        within: Duration,
+    ) -> Forwarded {
+        let request = self.request(call, progress, instance, peer).timeout(within);
+        match request.send().await {
+            Ok(response) => answer(response, peer).await,
+            Err(error) => not_there(error),
+        }
+    }
+
+    fn request(
+        &self,
+        call: &Call,
+        progress: Option<&str>,
+        instance: &str,
+        peer: &Peer,
+    ) -> reqwest::RequestBuilder {
+        // The answer to HEAD is that to GET, of which the server sends no body.
+        let method = if call.method() == Method::HEAD { &Method::GET } else { call.method() };
+        let method = reqwest::Method::from_bytes(method.as_str().as_bytes()).unwrap_or(reqwest::Method::GET);
+        let url = format!("{}{}", peer.url.as_str().trim_end_matches('/'), call.path_and_query());
+        let mut request = self.client.request(method, url).body(call.body.clone());
+        for (name, value) in call.headers().iter().filter(|(name, _)| goes_along(name.as_str())) {
+            request = request.header(name.as_str(), value.as_bytes());
+        }
+        let said = [
+            (FORWARDED_BY, Some(instance)),
+            (MADE_ID, call.made_id.as_deref()),
+            (PROGRESS, progress),
+            (ELAPSED, Some(&*call.elapsed().as_millis().to_string())),
+        ];
+        for (name, value) in said {
+            request = value.into_iter().fold(request, |request, value| request.header(name.as_str(), value));
+        }
+        request
+    }
+}
+
+/// Whether a header is meant for who answers, and not for the next one on the way (RFC 9110, 7.6.1).
+fn goes_along(name: &str) -> bool {
+    const OF_A_CONNECTION: [&str; 11] = [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    !OF_A_CONNECTION.contains(&name) && !name.starts_with("order-pipeline-")
+}
+
+async fn answer(response: Response, peer: &Peer) -> Forwarded {
+    let said = |name: HeaderName| Some(response.headers().get(name.as_str())?.to_str().ok()?.to_owned());
+    // At the address that it had there may be another one by now, whose 404 would be a wrong answer.
+    if said(ANSWERED_BY).as_deref() != Some(&peer.instance) {
+        return Forwarded::NotThere { reason: "somebody else is at its address".to_owned(), progress: None };
+    }
+    if said(NOT_MINE).is_some() {
+        return Forwarded::NotThere { reason: "the key is not its own".to_owned(), progress: said(PROGRESS) };
+    }
+    let (status, headers) = (response.status(), response.headers().clone());
+    match response.bytes().await {
+        Ok(body) => Forwarded::Answer(build(status, &headers, body)),
+        Err(error) => not_there(error),
+    }
+}
+
+fn not_there(error: reqwest::Error) -> Forwarded {
+    Forwarded::NotThere { reason: explain(&error), progress: None }
+}
+
+/// The error with its causes.
+fn explain(error: &reqwest::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    told
+}
+
+fn build(status: reqwest::StatusCode, headers: &HeaderMap, body: actix_web::web::Bytes) -> HttpResponse {
+    let status = StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = HttpResponse::build(status);
+    for (name, value) in headers.iter().filter(|(name, _)| goes_along(name.as_str())) {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            response.append_header((name, value));
+        }
+    }
+    let mut response = response.body(body);
+    response.extensions_mut().insert(AsItIs);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_concerns_the_answer_goes_along() {
+        for name in
+            ["accept", "content-type", "etag", "idempotency-key", "if-none-match", "location", "prefer"]
+        {
+            assert!(goes_along(name), "{name}");
+        }
+        for name in ["retry-after", "traceparent", "tracestate", "x-request-id", "authorization"] {
+            assert!(goes_along(name), "{name}");
+        }
+        for name in ["connection", "content-length", "host", "transfer-encoding", FORWARDED_BY.as_str()] {
+            assert!(!goes_along(name), "{name}");
+        }
+    }
+}
