@@ -5,9 +5,12 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use domain::{Customer, CustomerForm, CustomerId, parse_customer};
+use service::api::{BodyRefusals, Id, InvalidParameter, NotFound, ServerProblems};
 use service::topics::CUSTOMERS;
 use service::{IdInPath, Interrupted, JsonBody, Problem, Shutdown};
 use streams::{CommandWriter, GlobalTable, Queries};
+
+use crate::api;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -19,14 +22,34 @@ pub(crate) struct Customers {
 
 pub(crate) fn routes(config: &mut ServiceConfig, customers: Data<Customers>) {
     config.app_data(customers).service(
-        web::resource("/v1/customers/{customerId}").route(web::get().to(get)).route(web::put().to(put)),
+        web::resource("/v1/customers/{customerId}")
+            .route(web::get().to(get))
+            .route(web::head().to(get))
+            .route(web::put().to(put)),
     );
 }
 
 /// How long a customer may take to be read back. What takes longer is answered with 503, and may be sent again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-async fn get(id: IdInPath<CustomerId>, customers: Data<Customers>) -> Result<HttpResponse, Problem> {
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{customerId}",
+    tag = "customers",
+    operation_id = "customer",
+    params(("customerId" = inline(Id), Path, description = "The customer's name", example = "c-15")),
+    responses(
+        (status = 200, description = "The customer", body = api::Customer),
+        NotFound,
+        InvalidParameter,
+        ServerProblems,
+    ),
+)]
+/// A customer, as this instance has read them.
+pub(crate) async fn get(
+    id: IdInPath<CustomerId>,
+    customers: Data<Customers>,
+) -> Result<HttpResponse, Problem> {
     let IdInPath(id) = id;
     match customers.queries.lookup(&customers.table, &id)? {
         Some(customer) => Ok(HttpResponse::Ok().json(CustomerForm::from(customer))),
@@ -34,7 +57,21 @@ async fn get(id: IdInPath<CustomerId>, customers: Data<Customers>) -> Result<Htt
     }
 }
 
-async fn put(
+#[utoipa::path(
+    put,
+    path = "/v1/customers/{customerId}",
+    tag = "customers",
+    operation_id = "put_customer",
+    params(("customerId" = inline(Id), Path, description = "The customer's name", example = "c-15")),
+    request_body = api::Customer,
+    responses(
+        (status = 200, description = "The customer, as they are now", body = api::Customer),
+        BodyRefusals,
+        ServerProblems,
+    ),
+)]
+/// Writes a customer, new or known.
+pub(crate) async fn put(
     id: IdInPath<CustomerId>,
     body: JsonBody,
     customers: Data<Customers>,

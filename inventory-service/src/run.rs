@@ -2,7 +2,9 @@
 
 use actix_web::web::Data;
 use service::{Environment, RunningService, StartServiceError, topics};
+use utoipa::OpenApi as _;
 
+use crate::api::InventoryApi;
 use crate::http::{self, Inventory};
 use crate::topology::topology;
 
@@ -17,5 +19,6 @@ pub fn run(environment: &Environment) -> Result<RunningService, StartServiceErro
     let (queries, commands) = (streams.queries(), environment.commands()?);
     let inventory = Data::new(Inventory { stores, queries, commands });
     Ok(RunningService::new("inventory-service", streams)
-        .with_routes(move |config| http::routes(config, inventory.clone())))
+        .with_routes(move |config| http::routes(config, inventory.clone()))
+        .with_api(InventoryApi::openapi()))
 }

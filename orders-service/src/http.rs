@@ -1,13 +1,13 @@
 //! The HTTP side: routes, and what each of them takes and answers.
 
-mod create;
+pub(crate) mod create;
 mod created;
 mod idempotency_key;
 mod order_answer;
 mod preferences;
-mod read;
+pub(crate) mod read;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod version_tag;
 mod waiting;
 

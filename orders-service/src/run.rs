@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use service::topics::ORDER_REQUESTS;
 use service::{Environment, RunningService, StartServiceError};
+use utoipa::OpenApi as _;
 
+use crate::api::OrdersApi;
 use crate::http;
 use crate::kafka_orders::KafkaOrders;
 use crate::topology::{OrdersTopology, topology};
@@ -21,5 +23,6 @@ pub fn run(environment: &Environment) -> Result<RunningService, StartServiceErro
     let OrdersTopology { topology, view } = topology();
     let streams = environment.start(topology, vec![ORDER_REQUESTS.spec()])?;
     let orders = KafkaOrders::new(streams.queries(), environment.commands()?, view);
-    Ok(RunningService::new(NAME, streams).with_routes(http::routes(Arc::new(orders))))
+    let routes = http::routes(Arc::new(orders));
+    Ok(RunningService::new(NAME, streams).with_routes(routes).with_api(OrdersApi::openapi()))
 }

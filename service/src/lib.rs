@@ -8,13 +8,18 @@
 //! - **A process answers HTTP from its start**, whether or not Kafka is there, and tells in `/readyz` what it
 //!   lacks.
 //! - **Errors leave by one door**: every answer from 400 up is a [`Problem`].
+//! - **What is too much is refused**, with 503 and at once, before it makes all slow.
 //! - **A stop loses nothing**: what is in flight is answered, then transactions are finished and groups left.
 
+mod admission;
+pub mod api;
 mod app;
 mod args;
 mod background;
 mod body;
+mod client_socket;
 mod collector;
+mod docs;
 mod environment;
 mod errors;
 mod explain;
@@ -24,6 +29,7 @@ mod id_in_path;
 mod listener;
 mod logging;
 mod observed;
+mod open_files;
 mod probes;
 mod problem;
 mod run_service;
@@ -42,6 +48,7 @@ pub use environment::{Environment, StartServiceError};
 pub use id_in_path::IdInPath;
 pub use listener::{BindError, bind};
 pub use logging::init as init_logging;
+pub use open_files::raise_open_files;
 pub use problem::{Flaw, Kind, Place, Problem};
 pub use run_service::run_service;
 pub use running_service::RunningService;

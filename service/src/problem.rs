@@ -10,6 +10,7 @@ use actix_web::{HttpResponse, ResponseError};
 use domain::{BodyError, FieldError};
 use serde::Serialize;
 use streams::{ClientError, ErrorKind, QueryError};
+use utoipa::ToSchema;
 
 /// An answer from 400 up, as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum Kind {
 }
 
 /// One thing that is wrong with a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Flaw {
     /// Where.
     #[serde(flatten)]
@@ -54,7 +55,7 @@ pub struct Flaw {
 }
 
 /// A part of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Place {
     /// In the body: a JSON pointer (RFC 6901).
@@ -106,6 +107,12 @@ impl Problem {
         self
     }
 
+    /// The same with all that is wrong with the request.
+    pub(crate) fn with_errors(mut self, errors: Vec<Flaw>) -> Self {
+        self.errors = errors;
+        self
+    }
+
     /// What kind it is.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -113,8 +120,18 @@ impl Problem {
 
     /// The answer; `instance` says for which request.
     pub(crate) fn response(&self, instance: Option<&str>) -> HttpResponse {
+        let mut response = HttpResponse::build(self.kind.status());
+        response.insert_header((CONTENT_TYPE, "application/problem+json"));
+        if self.kind == Kind::Unavailable {
+            response.insert_header((RETRY_AFTER, RETRY_IN.as_secs()));
+        }
+        response.body(serde_json::to_string(&self.body(instance)).unwrap_or_default())
+    }
+
+    /// The body of the answer.
+    pub(crate) fn body<'a>(&'a self, instance: Option<&'a str>) -> Body<'a> {
         let (kind, title) = self.kind.type_and_title();
-        let json = Json {
+        Body {
             kind,
             title,
             status: self.kind.status().as_u16(),
@@ -122,30 +139,36 @@ impl Problem {
             instance,
             errors: &self.errors,
             reasons: &self.reasons,
-        };
-        let mut response = HttpResponse::build(self.kind.status());
-        response.insert_header((CONTENT_TYPE, "application/problem+json"));
-        if self.kind == Kind::Unavailable {
-            response.insert_header((RETRY_AFTER, RETRY_IN.as_secs()));
         }
-        response.body(serde_json::to_string(&json).unwrap_or_default())
     }
 }
 
 /// A rebalance, a restore or a restart is mostly over by then.
 const RETRY_IN: Duration = Duration::from_secs(1);
 
-#[derive(Serialize)]
-struct Json<'a> {
+/// Why a request did not get what it asked for (RFC 9457)
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Body<'a> {
+    /// The kind of the problem, for programs: a URN, or about:blank where the status says it all
     #[serde(rename = "type")]
+    #[schema(examples("urn:order-pipeline:invalid"))]
     kind: &'a str,
+    /// The kind of the problem, for people
     title: &'a str,
+    /// The status of the answer
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What happened this time, for people
     detail: &'a str,
+    /// The path of the request, unless it is very long
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     instance: Option<&'a str>,
+    /// All that is wrong with the request
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Flaw],
+    /// Why the process cannot answer
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     reasons: &'a [String],
 }
@@ -165,7 +188,7 @@ impl Kind {
         }
     }
 
-    fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::NotJson => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -179,7 +202,7 @@ impl Kind {
         }
     }
 
-    fn type_and_title(self) -> (&'static str, &'static str) {
+    pub(crate) fn type_and_title(self) -> (&'static str, &'static str) {
         match self {
             Self::NotJson => ("urn:order-pipeline:not-json", "The body is not JSON"),
             Self::NotFound => ("urn:order-pipeline:not-found", "Not found"),

@@ -5,4 +5,4 @@ mod fake_orders;
 mod reading;
 mod test_app;
 
-pub(super) use fake_orders::{content, created, decided};
+pub(crate) use fake_orders::{content, created, decided};
