@@ -41,6 +41,12 @@ impl Client {
         self.send(Method::GET, path, &[], None).await
     }
 
+    /// GET of a page of text.
+    pub async fn page(&self, path: &str) -> String {
+        let page = self.http.get(format!("{}{path}", self.url)).send().await;
+        page.expect("an answer").text().await.expect("a page")
+    }
+
     /// POST with JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, &[], Some(body)).await

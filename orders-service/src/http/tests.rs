@@ -2,6 +2,7 @@
 
 mod creating;
 mod fake_orders;
+mod hostile;
 mod reading;
 mod test_app;
 
