@@ -16,8 +16,7 @@ use service::topics::{ORDER_OUTCOMES, ORDERS};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_twenty_times_at_once_is_done_once() {
-    let mut pipeline = Deployment::new("twenty");
-    pipeline.start(Service::Orders, 0).await;
+    let pipeline = orders_alone("twenty").await;
     let orders = pipeline.orders();
 
     let named = order("twenty", "p-1", 1);
@@ -44,6 +43,14 @@ async fn what_is_sent_twenty_times_at_once_is_done_once() {
     assert_eq!(written.into_iter().collect::<BTreeSet<_>>(), ids);
 }
 
+/// orders-service without those who judge, so that what is waited for does not come unless the test says so.
+async fn orders_alone(test: &str) -> Deployment {
+    let mut pipeline = Deployment::new(test);
+    pipeline.log().create(&ORDER_OUTCOMES.spec(), 4);
+    pipeline.start(Service::Orders, 0).await;
+    pipeline
+}
+
 async fn twenty(client: &Client, order: &Value, headers: &[(&str, &str)]) -> Vec<Answer> {
     join_all((0..20).map(|_| client.send(Method::POST, "/v1/orders", headers, Some(order)))).await
 }
@@ -64,14 +71,12 @@ fn the_one_of(answers: Vec<Answer>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_waits_as_long_as_it_wants_to() {
-    let mut pipeline = Deployment::new("waits");
-    pipeline.start(Service::Orders, 0).await;
+    let pipeline = orders_alone("waits").await;
     let orders = pipeline.orders();
     let post = |id: &'static str, prefer: &'static str| async move {
         orders.send(Method::POST, "/v1/orders", &[("prefer", prefer)], Some(&order(id, "p-1", 1))).await
     };
 
-    // Nobody judges here, so that what is waited for does not come unless the test says so.
     let in_vain = post("in-vain", "wait=1").await.expect_status(201);
     assert_eq!(
         (in_vain.header("preference-applied"), &in_vain.body["state"]),
@@ -106,8 +111,7 @@ async fn a_client_waits_as_long_as_it_wants_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_leaves_nothing_behind() {
-    let mut pipeline = Deployment::new("gone");
-    pipeline.start(Service::Orders, 0).await;
+    let pipeline = orders_alone("gone").await;
     let orders = pipeline.orders();
     orders.create(&order("gone", "p-1", 1)).await.expect_status(201);
     let address = orders.url().trim_start_matches("http://");
