@@ -15,6 +15,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::Semaphore;
 
+use crate::client_connection::Requests;
 use crate::probes;
 use crate::problem::Problem;
 
@@ -71,6 +72,7 @@ pub(crate) async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let _on_its_connection = request.conn_data::<Requests>().map(Requests::begin);
     let admission = match request.app_data::<Data<Admission>>() {
         Some(admission) if !probes::PATHS.contains(&request.path()) => admission.get_ref().clone(),
         _ => return Ok(next.call(request).await?.map_into_boxed_body()),

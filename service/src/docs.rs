@@ -5,6 +5,8 @@ use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use crate::api::ServerProblems;
+
 /// The document as it is sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Document(Bytes);
@@ -29,7 +31,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     get,
     path = "/openapi.json",
     tag = "process",
-    responses((status = 200, description = "OpenAPI 3.1", body = Object)),
+    responses((status = 200, description = "OpenAPI 3.1", body = Object), ServerProblems),
 )]
 pub(crate) async fn openapi(document: Data<Document>) -> impl Responder {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.0.clone())

@@ -4,7 +4,6 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use actix_web::web::{Data, ServiceConfig};
 use futures::future::join_all;
 use prometheus_client::registry::Registry;
@@ -16,11 +15,12 @@ use crate::collector::ServiceCollector;
 use crate::docs::Document;
 use crate::fatal::{Fatal, first_fatal};
 use crate::http_metrics::HttpMetrics;
+use crate::http_server::http_server;
 use crate::observed::Observed;
 use crate::open_files::raise_open_files;
 use crate::running_service::{Routes, RunningService};
 use crate::shutdown::Shutdown;
-use crate::{app, client_socket, docs, probes};
+use crate::{docs, probes};
 
 /// Why serving ended otherwise than by being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +67,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Longer than the timeout of a transaction.
 const CLOSE_WITHIN: Duration = Duration::from_secs(15);
 
-/// More would only cost memory: handlers do not compute.
-const MAX_HTTP_THREADS: usize = 4;
-
 fn admission(max_requests: u32) -> Admission {
     let wanted = usize::try_from(max_requests).unwrap_or(usize::MAX);
     let open_files = raise_open_files();
@@ -90,17 +87,7 @@ async fn answer(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let routes = routes(services, observed, admission, shutdown)?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_HTTP_THREADS);
-    let server = HttpServer::new(move || app(routes.clone()))
-        .workers(threads)
-        .disable_signals()
-        .shutdown_timeout(ANSWER_WITHIN.as_secs())
-        .max_connections(admission.connections().div_ceil(threads))
-        .on_connect(client_socket::watch)
-        // So that a request ends with its connection, and with it the wait.
-        .h1_allow_half_closed(false)
-        .listen(listener)?
-        .run();
+    let server = http_server(listener, routes, admission.connections(), ANSWER_WITHIN)?;
     let handle = server.handle();
     let mut server = tokio::spawn(server);
     let outcome = tokio::select! {

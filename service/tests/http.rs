@@ -245,24 +245,28 @@ fn drip(connection: &std::net::TcpStream, drop: &'static [u8]) {
 async fn a_request_that_drips_is_given_up() {
     let app = TestApp::start(routes);
     let put = "PUT /things/one HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
-    let (nothing, head, body, chunks) = (
+    let (nothing, head, later, body, chunks) = (
         app.open(""),
         app.open("GET /things/one HTTP/1.1\r\nx: "),
+        app.open("GET /things/one HTTP/1.1\r\nhost: x\r\n\r\nGET /things/one HTTP/1.1\r\nx: "),
         app.open(&format!("{put}content-length: 1000\r\n\r\n[")),
         app.open(&format!("{put}transfer-encoding: chunked\r\n\r\n")),
     );
     drip(&head, b"x");
+    drip(&later, b"x");
     drip(&body, b" ");
     drip(&chunks, b"1\r\n \r\n");
-    let (nothing, head, body, chunks) = tokio::join!(
+    let (nothing, head, later, body, chunks) = tokio::join!(
         all_of("nothing", nothing),
         all_of("a head", head),
+        all_of("a later head", later),
         all_of("a body", body),
-        all_of("chunks", chunks)
+        all_of("chunks", chunks),
     );
     // Without a request there is nothing to answer.
     assert!(nothing.is_empty() || nothing.starts_with("HTTP/1.1 408 "), "{nothing}");
     assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    assert!(later.starts_with("HTTP/1.1 200 "), "the first one was answered: {later}");
     for answer in [body, chunks] {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 408 "), "{answer}");

@@ -2,7 +2,8 @@
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{Paths, RefOr};
+use utoipa::openapi::schema::{Schema, SchemaType};
+use utoipa::openapi::{PathItem, Paths, RefOr, Type};
 
 use crate::problem::Body;
 use crate::{docs, probes};
@@ -30,8 +31,25 @@ pub(crate) fn document(
     let mut document =
         services.into_iter().fold(Process::openapi(), |document, service| document.merge_from(service));
     document.info.contact = None;
+    document.paths.paths.values_mut().flat_map(operations).for_each(no_parameter_is_null);
     add_heads(&mut document.paths);
     document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post].into_iter().flatten()
+}
+
+/// An `Option` is what may be left out, and in a parameter not what may be null.
+fn no_parameter_is_null(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+            && let SchemaType::Array(types) = &mut schema.schema_type
+        {
+            types.retain(|kind| *kind != Type::Null);
+        }
+    }
 }
 
 /// What GET answers, HEAD answers too, without a body.
