@@ -43,6 +43,65 @@ async fn what_is_sent_twenty_times_at_once_is_done_once() {
     assert_eq!(written.into_iter().collect::<BTreeSet<_>>(), ids);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_is_adjusted_once_for_each_id() {
+    let mut pipeline = Deployment::new("stock");
+    pipeline.log().create(&ORDERS.spec(), 4);
+    pipeline.start(Service::Inventory, 0).await;
+    let inventory = pipeline.client(Service::Inventory);
+    let adjust = |body: Value| async move { inventory.post("/v1/inventory/p-1/adjustments", &body).await };
+    let stock =
+        |on_hand: i64| json!({"productId": "p-1", "onHand": on_hand, "reserved": 0, "available": on_hand});
+
+    inventory.get("/v1/inventory/p-1").await.expect_status(404);
+    let ten = json!({"id": "delivery", "quantity": 10});
+    for answer in join_all((0..20).map(|_| adjust(ten.clone()))).await {
+        assert_eq!(answer.expect_status(200).body, stock(10));
+    }
+    assert_eq!(adjust(json!({"quantity": 5})).await.expect_status(200).body, stock(15));
+    assert_eq!(
+        adjust(json!({"quantity": 5})).await.expect_status(200).body,
+        stock(20),
+        "without an id it is another"
+    );
+    assert_eq!(adjust(ten).await.expect_status(200).body, stock(10), "the answer that was given");
+    for (body, status, kind) in [
+        (json!({"id": "delivery", "quantity": 11}), 409, "conflict"),
+        (json!({"id": "loss", "quantity": -21}), 409, "conflict"),
+        (json!({"id": "flood", "quantity": i64::MAX}), 409, "conflict"),
+        (json!({"id": "..", "quantity": 1}), 422, "invalid"),
+        (json!({"id": "a", "quantity": 1, "onHand": 7}), 422, "invalid"),
+        (json!({"id": "a", "quantity": 1.5}), 422, "invalid"),
+        (json!([]), 422, "invalid"),
+    ] {
+        let problem = adjust(body).await.expect_status(status).body;
+        assert_eq!(problem["type"], format!("urn:order-pipeline:{kind}"));
+    }
+    let read = inventory.get("/v1/inventory/p-1").await.expect_status(200);
+    assert_eq!(read.body, stock(20), "nothing of that has changed anything");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_is_read_as_written() {
+    let mut pipeline = Deployment::new("customers");
+    pipeline.log().create(&ORDERS.spec(), 4);
+    pipeline.start(Service::Email, 0).await;
+    let email = pipeline.client(Service::Email);
+    let path = "/v1/customers/c-1";
+    email.get(path).await.expect_status(404);
+    for level in ["platinum", "bronze"] {
+        let customer = json!({"name": "Ada", "email": "ada@example.org", "level": level});
+        assert_eq!(email.put(path, &customer).await.expect_status(200).body, customer);
+        assert_eq!(email.get(path).await.expect_status(200).body, customer);
+    }
+    let wrong = json!({"id": "c-2", "name": "", "email": "nobody", "level": "gold "});
+    let problem = email.put(path, &wrong).await.expect_status(422).body;
+    let pointers: Vec<_> =
+        problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(pointers, ["/id", "/name", "/email", "/level"]);
+    assert_eq!(email.get(path).await.body["level"], "bronze");
+}
+
 /// orders-service without those who judge, so that what is waited for does not come unless the test says so.
 async fn orders_alone(test: &str) -> Deployment {
     let mut pipeline = Deployment::new(test);
