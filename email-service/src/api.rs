@@ -1,15 +1,15 @@
 //! The forms of what the service takes and gives over HTTP, as its OpenAPI document describes them.
 
+mod operations;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::http;
-
 /// The document of the service's routes.
 #[derive(OpenApi)]
 #[openapi(
-    paths(http::get, http::put),
+    paths(operations::customer, operations::put_customer),
     tags((name = "customers", description = "Whom mails go to")),
 )]
 pub(crate) struct CustomersApi;

@@ -5,12 +5,9 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use domain::{Customer, CustomerForm, CustomerId, parse_customer};
-use service::api::{BodyRefusals, Id, InvalidParameter, NotFound, ServerProblems};
 use service::topics::CUSTOMERS;
 use service::{IdInPath, Interrupted, JsonBody, Problem, Shutdown};
 use streams::{CommandWriter, GlobalTable, Queries};
-
-use crate::api;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -32,24 +29,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, customers: Data<Customers>) {
 /// How long a customer may take to be read back. What takes longer is answered with 503, and may be sent again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-#[utoipa::path(
-    get,
-    path = "/v1/customers/{customerId}",
-    tag = "customers",
-    operation_id = "customer",
-    params(("customerId" = inline(Id), Path, description = "The customer's name", example = "c-15")),
-    responses(
-        (status = 200, description = "The customer", body = api::Customer),
-        NotFound,
-        InvalidParameter,
-        ServerProblems,
-    ),
-)]
-/// A customer, as this instance has read them.
-pub(crate) async fn get(
-    id: IdInPath<CustomerId>,
-    customers: Data<Customers>,
-) -> Result<HttpResponse, Problem> {
+async fn get(id: IdInPath<CustomerId>, customers: Data<Customers>) -> Result<HttpResponse, Problem> {
     let IdInPath(id) = id;
     match customers.queries.lookup(&customers.table, &id)? {
         Some(customer) => Ok(HttpResponse::Ok().json(CustomerForm::from(customer))),
@@ -57,21 +37,7 @@ pub(crate) async fn get(
     }
 }
 
-#[utoipa::path(
-    put,
-    path = "/v1/customers/{customerId}",
-    tag = "customers",
-    operation_id = "put_customer",
-    params(("customerId" = inline(Id), Path, description = "The customer's name", example = "c-15")),
-    request_body = api::Customer,
-    responses(
-        (status = 200, description = "The customer, as they are now", body = api::Customer),
-        BodyRefusals,
-        ServerProblems,
-    ),
-)]
-/// Writes a customer, new or known.
-pub(crate) async fn put(
+async fn put(
     id: IdInPath<CustomerId>,
     body: JsonBody,
     customers: Data<Customers>,

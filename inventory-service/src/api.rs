@@ -1,16 +1,16 @@
 //! The forms of what the service takes and gives over HTTP, as its OpenAPI document describes them.
 
+mod operations;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use service::api::{Id, Quantity};
 use utoipa::{OpenApi, ToSchema};
 
-use crate::http;
-
 /// The document of the service's routes.
 #[derive(OpenApi)]
 #[openapi(
-    paths(http::stock, http::adjust),
+    paths(operations::stock, operations::adjust_stock),
     tags((name = "inventory", description = "What is in the warehouse")),
 )]
 pub(crate) struct InventoryApi;

@@ -5,14 +5,12 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use domain::{AdjustmentId, ProductId, Stock, StockAdjustment, StockView, Timestamp, parse_adjustment};
-use service::api::{BodyRefusals, Conflict, Id, InvalidParameter, NotFound, ServerProblems};
 use service::topics::WAREHOUSE_INVENTORY;
 use service::{IdInPath, Interrupted, JsonBody, Problem, Shutdown};
 use streams::{CommandWriter, Queries};
 use uuid::Uuid;
 
 use crate::adjustment::{AdjustmentKey, AdjustmentOutcome, AdjustmentResult};
-use crate::api;
 use crate::topology::Stores;
 
 /// What the handlers need.
@@ -37,23 +35,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, inventory: Data<Inventory>) {
 /// How long a command may take to be judged. What takes longer is answered with 503, and may be asked again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-#[utoipa::path(
-    get,
-    path = "/v1/inventory/{productId}",
-    tag = "inventory",
-    params(("productId" = inline(Id), Path, description = "The product's name", example = "p-1")),
-    responses(
-        (status = 200, description = "The stock", body = api::Stock),
-        NotFound,
-        InvalidParameter,
-        ServerProblems,
-    ),
-)]
-/// How much of a product there is.
-pub(crate) async fn stock(
-    product: IdInPath<ProductId>,
-    inventory: Data<Inventory>,
-) -> Result<HttpResponse, Problem> {
+async fn stock(product: IdInPath<ProductId>, inventory: Data<Inventory>) -> Result<HttpResponse, Problem> {
     let IdInPath(product) = product;
     match inventory.queries.get(&inventory.stores.stock, &product)? {
         Some(stock) => Ok(show(&product, stock)),
@@ -61,22 +43,7 @@ pub(crate) async fn stock(
     }
 }
 
-#[utoipa::path(
-    post,
-    path = "/v1/inventory/{productId}/adjustments",
-    tag = "inventory",
-    params(("productId" = inline(Id), Path, description = "The product's name", example = "p-1")),
-    request_body = api::Adjustment,
-    responses(
-        (status = 200, description = "The stock after the adjustment, or as it was answered before", body = api::Stock),
-        Conflict,
-        BodyRefusals,
-        ServerProblems,
-    ),
-)]
-/// Changes a stock. With an id it is made once, however often it is sent, for a day; it is refused if less would be
-/// on hand than is reserved.
-pub(crate) async fn adjust(
+async fn adjust(
     product: IdInPath<ProductId>,
     body: JsonBody,
     inventory: Data<Inventory>,

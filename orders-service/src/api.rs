@@ -2,6 +2,7 @@
 
 mod headers;
 mod new_order;
+mod operations;
 mod order;
 #[cfg(test)]
 mod tests;
@@ -14,12 +15,10 @@ pub use new_order::{Currency, NewOrder, NewOrderLine, Price};
 pub use order::{Accepted, Amount, HistoryEntry, Order, OrderLine, OrderState};
 pub use verdicts::{Check, CheckResult, Reason, ReasonCode, Validation};
 
-use crate::http::{create, read};
-
 /// The document of the service's routes.
 #[derive(OpenApi)]
 #[openapi(
-    paths(create::create, read::order, read::validated),
+    paths(operations::create_order, operations::order, operations::validated_order),
     components(schemas(NewOrder, Order)),
     tags((name = "orders", description = "Orders, and what becomes of them")),
 )]

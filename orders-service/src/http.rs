@@ -1,11 +1,11 @@
 //! The HTTP side: routes, and what each of them takes and answers.
 
-pub(crate) mod create;
+mod create;
 mod created;
 mod idempotency_key;
 mod order_answer;
 mod preferences;
-pub(crate) mod read;
+mod read;
 #[cfg(test)]
 pub(crate) mod tests;
 mod version_tag;

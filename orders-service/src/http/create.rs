@@ -7,7 +7,6 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use domain::{NewOrder, Order, OrderId, parse_new_order};
-use service::api::{BodyRefusals, Conflict, ServerProblems};
 use service::{JsonBody, Kind, Problem, Shutdown};
 use tokio::time::{Instant, timeout};
 
@@ -16,46 +15,10 @@ use super::idempotency_key::{IdempotencyKey, make_id};
 use super::order_answer::{accepted, order_answer};
 use super::preferences::{Preference, preference};
 use super::waiting::wait_for;
-use crate::api;
 use crate::orders::Orders;
 
-#[utoipa::path(
-    post,
-    path = "/v1/orders",
-    tag = "orders",
-    params(
-        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", example = "3f6c",
-            description = "Makes the id of an order that comes without one: the same key of the same customer means \
-                the same order. With an id it changes nothing"),
-        ("Prefer" = Option<String>, Header, example = "wait=5",
-            description = "`wait=` and seconds: answer when the order is decided, or after this time. \
-                `respond-async`: answer as soon as Kafka has the request. Others are ignored (RFC 7240)"),
-    ),
-    request_body = api::NewOrder,
-    responses(
-        (status = 201, description = "The order was created", body = api::Order,
-            headers(
-                ("Location" = inline(api::Location)),
-                ("ETag" = inline(api::EntityTag)),
-                ("Preference-Applied" = inline(api::PreferenceApplied), description = "With Prefer"),
-            )),
-        (status = 200, description = "The order was there, with the same content", body = api::Order,
-            headers(
-                ("ETag" = inline(api::EntityTag)),
-                ("Preference-Applied" = inline(api::PreferenceApplied), description = "With Prefer"),
-            )),
-        (status = 202, description = "Kafka has the request", body = api::Accepted,
-            headers(
-                ("Location" = inline(api::Location)),
-                ("Preference-Applied" = inline(api::PreferenceApplied)),
-            )),
-        Conflict,
-        BodyRefusals,
-        ServerProblems,
-    ),
-)]
 /// Creates an order, and answers with what the view says of it.
-pub(crate) async fn create(
+pub(super) async fn create(
     request: HttpRequest,
     JsonBody(body): JsonBody,
     orders: Data<dyn Orders>,

@@ -6,40 +6,15 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use domain::{Order, OrderId};
-use service::api::{Id, InvalidParameter, NotFound, ServerProblems, TimedOut};
 use service::{IdInPath, Interrupted, Problem, Shutdown, Timeout};
 
 use super::order_answer::{not_modified, order_answer};
 use super::version_tag::{KnownVersions, known_versions};
 use super::waiting::{Waited, wait_for};
-use crate::api;
 use crate::orders::Orders;
 
-#[utoipa::path(
-    get,
-    path = "/v1/orders/{id}",
-    tag = "orders",
-    operation_id = "order",
-    params(
-        ("id" = inline(Id), Path, description = "The order's name", example = "01J9Z"),
-        ("timeout" = inline(Option<service::api::Timeout>), Query,
-            description = "How many milliseconds to wait for the order to be there, in a version that \
-                If-None-Match does not name", example = 0),
-        ("If-None-Match" = Option<String>, Header, example = "\"1.1\"",
-            description = "ETags of versions that the client has (RFC 9110)"),
-    ),
-    responses(
-        (status = 200, description = "The order", body = api::Order,
-            headers(("ETag" = inline(api::EntityTag)))),
-        (status = 304, description = "The client has it as it is", headers(("ETag" = inline(api::EntityTag)))),
-        NotFound,
-        InvalidParameter,
-        ServerProblems,
-        TimedOut,
-    ),
-)]
 /// The order as it is; with a timeout, as soon as it is there in a version that the client does not have.
-pub(crate) async fn order(
+pub(super) async fn order(
     request: HttpRequest,
     IdInPath(id): IdInPath<OrderId>,
     Timeout(timeout): Timeout,
@@ -59,27 +34,8 @@ pub(crate) async fn order(
     }
 }
 
-#[utoipa::path(
-    get,
-    path = "/v1/orders/{id}/validated",
-    tag = "orders",
-    operation_id = "validated_order",
-    params(
-        ("id" = inline(Id), Path, description = "The order's name", example = "01J9Z"),
-        ("timeout" = inline(Option<service::api::Timeout>), Query,
-            description = "How many milliseconds to wait for the order to be VALIDATED or FAILED: 10,000 unless \
-                said otherwise", example = 10_000),
-    ),
-    responses(
-        (status = 200, description = "The order, decided", body = api::Order,
-            headers(("ETag" = inline(api::EntityTag)))),
-        InvalidParameter,
-        ServerProblems,
-        TimedOut,
-    ),
-)]
 /// The order once it is decided.
-pub(crate) async fn validated(
+pub(super) async fn validated(
     IdInPath(id): IdInPath<OrderId>,
     Timeout(timeout): Timeout,
     orders: Data<dyn Orders>,
