@@ -41,10 +41,11 @@ impl Client {
         self.send(Method::GET, path, &[], None).await
     }
 
-    /// GET of a page of text.
-    pub async fn page(&self, path: &str) -> String {
-        let page = self.http.get(format!("{}{path}", self.url)).send().await;
-        page.expect("an answer").text().await.expect("a page")
+    /// GET of what is no JSON.
+    pub async fn text(&self, path: &str) -> String {
+        let response = self.http.get(format!("{}{path}", self.url)).send().await;
+        let text = async { response?.text().await };
+        text.await.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// POST with JSON.

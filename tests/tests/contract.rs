@@ -221,7 +221,7 @@ async fn await_waiters(client: &Client, count: usize) {
 async fn await_metric(client: &Client, line: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let page = client.page("/metrics").await;
+        let page = client.text("/metrics").await;
         if page.lines().any(|found| found == line) {
             return;
         }
