@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::Semaphore;
 
 use crate::client_connection::Requests;
+use crate::compact_headers::compact;
 use crate::probes;
 use crate::problem::Problem;
 
@@ -69,9 +70,10 @@ impl Collector for Admission {
 /// Middleware that lets a request in if there is a place, which it holds until it is answered or its client has
 /// gone. Whoever watches over the process is always let in.
 pub(crate) async fn admit(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    compact(request.headers_mut());
     let _on_its_connection = request.conn_data::<Requests>().map(Requests::begin);
     let admission = match request.app_data::<Data<Admission>>() {
         Some(admission) if !probes::PATHS.contains(&request.path()) => admission.get_ref().clone(),

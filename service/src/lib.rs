@@ -19,6 +19,7 @@ mod background;
 mod body;
 mod client_connection;
 mod collector;
+mod compact_headers;
 mod docs;
 mod environment;
 mod errors;
