@@ -34,16 +34,6 @@ pub(super) async fn wait_for(
     }
 }
 
-/// The order, or its absence, if that is enough.
-fn get_if(
-    orders: &dyn Orders,
-    id: &OrderId,
-    enough: &impl Fn(Option<&Order>) -> bool,
-) -> Result<Option<Option<Order>>, Problem> {
-    let order = orders.get(id)?;
-    Ok(enough(order.as_ref()).then_some(order))
-}
-
 async fn until(
     orders: &dyn Orders,
     id: &OrderId,
@@ -58,5 +48,19 @@ async fn until(
             return Ok(order);
         }
         changed.await;
+        // Mostly that was it: of thousands that wait for one order, none has to be registered again.
+        if let Some(order) = get_if(orders, id, enough)? {
+            return Ok(order);
+        }
     }
+}
+
+/// The order, or its absence, if that is enough.
+fn get_if(
+    orders: &dyn Orders,
+    id: &OrderId,
+    enough: &impl Fn(Option<&Order>) -> bool,
+) -> Result<Option<Option<Order>>, Problem> {
+    let order = orders.get(id)?;
+    Ok(enough(order.as_ref()).then_some(order))
 }
