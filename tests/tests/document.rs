@@ -126,7 +126,7 @@ fn schemathesis_finds_nothing(url: &str, directory: &Path) {
     let mut command = Command::new(python());
     command
         .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", "--no-color"])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "1"])
+        .args(["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "15", "--seed", "1"])
         // More than one stumble over each other in Python's own parser.
         .args(["--workers", "1"])
         .arg("--report-dir")
