@@ -133,6 +133,7 @@ fn schemathesis_finds_nothing(url: &str, directory: &Path) {
         .arg(directory.join("report"))
         .arg(format!("{url}/openapi.json"))
         .current_dir(settings)
+        .env("HYPOTHESIS_STORAGE_DIRECTORY", directory.join("hypothesis"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let mut run = Process::start("schemathesis", &mut command, &directory.join("schemathesis.log"));
     let status = run.await_end_for(Duration::from_secs(600));
