@@ -1,25 +1,26 @@
 //! The names of things. The text of an id is also, byte for byte, the key of
-//! its records in Kafka and its place in a URL; hence the narrow alphabet.
+//! its records in Kafka and its place in a URL; hence the narrow alphabet, and
+//! hence neither `.` nor `..`, which every client takes out of a path.
 
 use thiserror::Error;
 
 use crate::text::text_type;
 
 text_type! {
-    /// Names an order: 1–64 of `A-Z a-z 0-9 . _ -`.
+    /// Names an order: 1–64 of `A-Z a-z 0-9 . _ -`, neither `.` nor `..`.
     OrderId, check, InvalidId
 }
 text_type! {
-    /// Names a customer: 1–64 of `A-Z a-z 0-9 . _ -`.
+    /// Names a customer: 1–64 of `A-Z a-z 0-9 . _ -`, neither `.` nor `..`.
     CustomerId, check, InvalidId
 }
 text_type! {
-    /// Names a product: 1–64 of `A-Z a-z 0-9 . _ -`.
+    /// Names a product: 1–64 of `A-Z a-z 0-9 . _ -`, neither `.` nor `..`.
     ProductId, check, InvalidId
 }
 text_type! {
     /// Names one change of a stock, so that it is made once however often it
-    /// is asked for: 1–64 of `A-Z a-z 0-9 . _ -`.
+    /// is asked for: 1–64 of `A-Z a-z 0-9 . _ -`, neither `.` nor `..`.
     AdjustmentId, check, InvalidId
 }
 
@@ -45,6 +46,9 @@ pub enum InvalidId {
         /// Where it stands, counted from 1.
         position: usize,
     },
+    /// `.` or `..`, which in a URL mean the place itself and the one above.
+    #[error("an id must not be . or .., which no URL can name")]
+    Dots,
 }
 
 fn check(text: &str) -> Result<(), InvalidId> {
@@ -56,6 +60,9 @@ fn check(text: &str) -> Result<(), InvalidId> {
     }
     if text.len() > MAX_LENGTH {
         return Err(InvalidId::TooLong { length: text.len() });
+    }
+    if matches!(text, "." | "..") {
+        return Err(InvalidId::Dots);
     }
     Ok(())
 }
@@ -93,7 +100,10 @@ mod tests {
             ("o", Ok(())),
             ("01J9Z", Ok(())),
             ("a.b_c-D9", Ok(())),
-            ("..", Ok(())),
+            ("...", Ok(())),
+            (".a", Ok(())),
+            (".", Err(InvalidId::Dots)),
+            ("..", Err(InvalidId::Dots)),
             (&longest, Ok(())),
             ("", Err(InvalidId::Empty)),
             (&too_long, Err(InvalidId::TooLong { length: 65 })),
@@ -121,7 +131,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_an_id_or_an_error(text in ".*") {
-            let allowed = (1..=64).contains(&text.len()) && text.chars().all(is_allowed);
+            let allowed = (1..=64).contains(&text.len())
+                && text.chars().all(is_allowed)
+                && !["." , ".."].contains(&text.as_str());
             prop_assert_eq!(text.parse::<CustomerId>().is_ok(), allowed);
         }
     }

@@ -82,7 +82,7 @@ pub(crate) fn out_of_stock() -> Outcome {
 }
 
 pub(crate) fn any_id<T: FromStr<Err: std::fmt::Debug> + std::fmt::Debug>() -> impl Strategy<Value = T> {
-    "[A-Za-z0-9._-]{1,64}".prop_map(|text| parsed(&text))
+    "[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}".prop_map(|text| parsed(&text))
 }
 
 pub(crate) fn any_currency() -> impl Strategy<Value = Currency> {

@@ -12,6 +12,7 @@
 //! Between them stand two pieces that know nothing of Kafka: [`compose`] writes a mail, a [`Transport`]
 //! delivers it, by SMTP ([`Smtp`]) or into a folder ([`MailFolder`]).
 
+pub mod api;
 mod deduplicate;
 mod delivery;
 mod find_customer;

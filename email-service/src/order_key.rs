@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn any_key() -> impl Strategy<Value = OrderKey> {
-        (0..=253_402_207_200_000_i64, "[A-Za-z0-9._-]{1,64}", any::<u32>())
+        (0..=253_402_207_200_000_i64, "[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", any::<u32>())
             .prop_map(|(at, order, attempt)| OrderKey { at, order: order.parse().unwrap(), attempt })
     }
 

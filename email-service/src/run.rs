@@ -12,7 +12,9 @@ use actix_web::web::Data;
 use lettre::message::Mailbox;
 use service::{Background, Environment, RunningService, StartServiceError, topics};
 use tokio::runtime::Handle;
+use utoipa::OpenApi as _;
 
+use crate::api::CustomersApi;
 use crate::delivery::{InvalidSmtpUrl, MailFolder, Smtp, Transport};
 use crate::http::{self, Customers};
 use crate::mailer::{Mailer, MailerConfig, MailerMetrics};
@@ -81,6 +83,7 @@ pub fn run(
     let mailer = MailerThread::start(mailer).map_err(StartEmailError::Thread)?;
     Ok(RunningService::new("email-service", streams)
         .with_routes(move |config| http::routes(config, customers.clone()))
+        .with_api(CustomersApi::openapi())
         .with_background(mailer))
 }
 

@@ -26,6 +26,7 @@
 
 mod adjust_stock;
 mod adjustment;
+pub mod api;
 mod attempt;
 mod clock;
 mod demand;

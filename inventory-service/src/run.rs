@@ -2,7 +2,9 @@
 
 use actix_web::web::Data;
 use service::{Environment, RunningService, StartServiceError, topics};
+use utoipa::OpenApi as _;
 
+use crate::api::InventoryApi;
 use crate::http::{self, Inventory};
 use crate::topology::topology;
 
@@ -19,5 +21,6 @@ pub fn run(environment: &Environment) -> Result<RunningService, StartServiceErro
     let inventory = Data::new(Inventory { stores, queries, commands, router: router.clone() });
     Ok(RunningService::new("inventory-service", streams)
         .with_routes(move |config| http::routes(config, inventory.clone()))
-        .with_background(router))
+        .with_background(router)
+        .with_api(InventoryApi::openapi()))
 }

@@ -8,7 +8,7 @@ mod preferences;
 mod progress;
 mod read;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod version_tag;
 mod waiting;
 

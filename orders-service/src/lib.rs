@@ -5,6 +5,7 @@
 //! the [`topology`], and answered from its view once that is committed. So when an answer has gone out, every
 //! later read shows what it says.
 
+pub mod api;
 mod http;
 mod kafka_orders;
 mod orders;

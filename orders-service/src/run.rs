@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use service::topics::ORDER_REQUESTS;
 use service::{Environment, RunningService, StartServiceError};
+use utoipa::OpenApi as _;
 
+use crate::api::OrdersApi;
 use crate::http;
 use crate::kafka_orders::KafkaOrders;
 use crate::topology::{OrdersTopology, topology};
@@ -23,5 +25,8 @@ pub fn run(environment: &Environment) -> Result<RunningService, StartServiceErro
     let orders = KafkaOrders::new(streams.queries(), environment.commands()?, view);
     let router = environment.router(&streams)?;
     let routes = http::routes(Arc::new(orders), router.clone());
-    Ok(RunningService::new(NAME, streams).with_routes(routes).with_background(router))
+    Ok(RunningService::new(NAME, streams)
+        .with_routes(routes)
+        .with_background(router)
+        .with_api(OrdersApi::openapi()))
 }

@@ -75,7 +75,7 @@ async fn run_services(
             stop.await;
         }
     };
-    let served = serve(listener, services, until_stop).await;
+    let served = serve(listener, services, args.service.max_requests, until_stop).await;
     welcomed?;
     Ok(served?)
 }

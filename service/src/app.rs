@@ -7,10 +7,10 @@ use actix_web::web::ServiceConfig;
 use actix_web::{App, Error};
 
 use crate::body::payload_config;
-use crate::{errors, http_metrics, routing};
+use crate::{admission, errors, http_metrics, routing};
 
-/// An HTTP application with these routes, in which errors are problems, bodies have a limit, and requests are
-/// counted.
+/// An HTTP application with these routes, in which errors are problems, bodies and the number of requests
+/// have a limit, and requests are counted.
 pub fn app(
     routes: impl FnOnce(&mut ServiceConfig),
 ) -> App<
@@ -27,5 +27,6 @@ pub fn app(
         .configure(routes)
         .wrap(from_fn(errors::as_problems))
         .wrap(from_fn(routing::identify))
+        .wrap(from_fn(admission::admit))
         .wrap(from_fn(http_metrics::count))
 }

@@ -22,6 +22,9 @@ pub struct ServiceArgs {
     /// that is all addresses of the machine, the one from which it goes to Kafka]
     #[arg(long, env, value_name = "URL")]
     pub advertised_url: Option<AdvertisedUrl>,
+    /// How many requests may be under way at once, those that wait included; what comes beyond is answered 503
+    #[arg(long, env, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_requests: u32,
     /// The directory for stores and the instance's name, one per process [default: one of the service's name in ./data]
     #[arg(long, env, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,

@@ -21,8 +21,8 @@ pub struct JsonBody(pub Bytes);
 /// How many bytes a body may have: 256 KiB.
 pub const MAX_BODY_SIZE: usize = 256 * 1024;
 
-/// For whoever is slow; for whoever sends nothing too.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// For whoever is slow; for whoever sends nothing too. Enough for the largest body at 26 KB a second.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl FromRequest for JsonBody {
     type Error = Problem;

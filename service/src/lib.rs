@@ -8,25 +8,33 @@
 //! - **A process answers HTTP from its start**, whether or not Kafka is there, and tells in `/readyz` what it
 //!   lacks.
 //! - **Errors leave by one door**: every answer from 400 up is a [`Problem`].
+//! - **What is too much is refused**, with 503 and at once, before it makes all slow.
 //! - **Any instance answers**: what belongs to another one is forwarded to it, see [`Router`].
 //! - **A stop loses nothing**: what is in flight is answered, transactions are finished and groups left; who waits for
 //!   what is another instance's by then is answered by that one.
 
+mod admission;
 mod advertised_url;
+pub mod api;
 mod app;
 mod args;
 mod background;
 mod body;
+mod client_connection;
 mod collector;
+mod compact_headers;
+mod docs;
 mod environment;
 mod errors;
 mod explain;
 mod fatal;
 mod http_metrics;
+mod http_server;
 mod id_in_path;
 mod listener;
 mod logging;
 mod observed;
+mod open_files;
 mod probes;
 mod problem;
 mod routing;
@@ -47,6 +55,7 @@ pub use environment::{Environment, StartServiceError};
 pub use id_in_path::IdInPath;
 pub use listener::{BindError, bind};
 pub use logging::init as init_logging;
+pub use open_files::raise_open_files;
 pub use problem::{Flaw, Kind, Place, Problem};
 pub use routing::{Call, Directory, Peer, Router, Whereabouts};
 pub use run_service::run_service;

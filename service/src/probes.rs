@@ -5,26 +5,51 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
+use utoipa::ToSchema;
 
+use crate::api::ServerProblems;
 use crate::observed::Observed;
 use crate::problem::{Kind, Problem};
 
-/// `/healthz`, `/readyz` and `/metrics`.
+/// Where they ask.
+pub(crate) const PATHS: [&str; 3] = [HEALTHZ, READYZ, METRICS];
+
+const HEALTHZ: &str = "/healthz";
+const READYZ: &str = "/readyz";
+const METRICS: &str = "/metrics";
+
 pub(crate) fn routes(config: &mut ServiceConfig) {
     for (path, route) in [
-        ("/healthz", [web::get().to(alive), web::head().to(alive)]),
-        ("/readyz", [web::get().to(ready), web::head().to(ready)]),
-        ("/metrics", [web::get().to(metrics), web::head().to(metrics)]),
+        (HEALTHZ, [web::get().to(alive), web::head().to(alive)]),
+        (READYZ, [web::get().to(ready), web::head().to(ready)]),
+        (METRICS, [web::get().to(metrics), web::head().to(metrics)]),
     ] {
         config.service(route.into_iter().fold(web::resource(path), |resource, route| resource.route(route)));
     }
 }
 
-async fn alive() -> impl Responder {
+/// Whether the process is alive
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "process",
+    responses((status = 200, description = "It is", body = Status, example = json!({"status": "alive"}))),
+)]
+pub(crate) async fn alive() -> impl Responder {
     json(r#"{"status":"alive"}"#)
 }
 
-async fn ready(services: Data<Vec<Observed>>) -> Result<HttpResponse, Problem> {
+/// Whether all of the process works: every task runs
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "process",
+    responses(
+        (status = 200, description = "It does", body = Status, example = json!({"status": "ready"})),
+        ServerProblems,
+    ),
+)]
+pub(crate) async fn ready(services: Data<Vec<Observed>>) -> Result<HttpResponse, Problem> {
     let reasons: Vec<String> = services
         .iter()
         .flat_map(|service| service.reasons().into_iter().map(|reason| format!("{}: {reason}", service.name)))
@@ -35,11 +60,29 @@ async fn ready(services: Data<Vec<Observed>>) -> Result<HttpResponse, Problem> {
     }
 }
 
-async fn metrics(registry: Data<Registry>) -> Result<HttpResponse, Problem> {
+/// What the process has counted, in the text format of OpenMetrics
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "process",
+    responses(
+        (status = 200, description = "For Prometheus", body = String,
+            content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        ServerProblems,
+    ),
+)]
+pub(crate) async fn metrics(registry: Data<Registry>) -> Result<HttpResponse, Problem> {
     let mut page = String::new();
     text::encode(&mut page, &registry).map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, content_type)).body(page))
+}
+
+/// How the process is
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the answers, which are texts already")]
+struct Status {
+    status: String,
 }
 
 fn json(text: &'static str) -> HttpResponse {

@@ -10,6 +10,7 @@ use actix_web::{HttpResponse, ResponseError};
 use domain::{BodyError, FieldError};
 use serde::Serialize;
 use streams::{ClientError, ErrorKind, QueryError};
+use utoipa::ToSchema;
 
 use crate::routing::{NOT_MINE, PROGRESS};
 
@@ -49,7 +50,7 @@ pub enum Kind {
 }
 
 /// One thing that is wrong with a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Flaw {
     /// Where.
     #[serde(flatten)]
@@ -59,7 +60,7 @@ pub struct Flaw {
 }
 
 /// A part of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Place {
     /// In the body: a JSON pointer (RFC 6901).
@@ -127,6 +128,12 @@ impl Problem {
         self.progress.as_deref()
     }
 
+    /// The same with all that is wrong with the request.
+    pub(crate) fn with_errors(mut self, errors: Vec<Flaw>) -> Self {
+        self.errors = errors;
+        self
+    }
+
     /// What kind it is.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -134,16 +141,6 @@ impl Problem {
 
     /// The answer; `instance` says for which request.
     pub(crate) fn response(&self, instance: Option<&str>) -> HttpResponse {
-        let (kind, title) = self.kind.type_and_title();
-        let json = Json {
-            kind,
-            title,
-            status: self.kind.status().as_u16(),
-            detail: &self.detail,
-            instance,
-            errors: &self.errors,
-            reasons: &self.reasons,
-        };
         let mut response = HttpResponse::build(self.kind.status());
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
         if matches!(self.kind, Kind::Unavailable | Kind::NotMine) {
@@ -155,24 +152,50 @@ impl Problem {
                 response.insert_header((PROGRESS, progress));
             }
         }
-        response.body(serde_json::to_string(&json).unwrap_or_default())
+        response.body(serde_json::to_string(&self.body(instance)).unwrap_or_default())
+    }
+
+    /// The body of the answer.
+    pub(crate) fn body<'a>(&'a self, instance: Option<&'a str>) -> Body<'a> {
+        let (kind, title) = self.kind.type_and_title();
+        Body {
+            kind,
+            title,
+            status: self.kind.status().as_u16(),
+            detail: &self.detail,
+            instance,
+            errors: &self.errors,
+            reasons: &self.reasons,
+        }
     }
 }
 
 /// A rebalance, a restore or a restart is mostly over by then.
 const RETRY_IN: Duration = Duration::from_secs(1);
 
-#[derive(Serialize)]
-struct Json<'a> {
+/// Why a request did not get what it asked for (RFC 9457)
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Body<'a> {
+    /// The kind of the problem, for programs: a URN, or about:blank where the status says it all
     #[serde(rename = "type")]
+    #[schema(examples("urn:order-pipeline:invalid"))]
     kind: &'a str,
+    /// The kind of the problem, for people
     title: &'a str,
+    /// The status of the answer
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What happened this time, for people
     detail: &'a str,
+    /// The path of the request, unless it is very long
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     instance: Option<&'a str>,
+    /// All that is wrong with the request
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Flaw],
+    /// Why the process cannot answer
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     reasons: &'a [String],
 }
@@ -192,7 +215,7 @@ impl Kind {
         }
     }
 
-    fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::NotJson => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -206,7 +229,7 @@ impl Kind {
         }
     }
 
-    fn type_and_title(self) -> (&'static str, &'static str) {
+    pub(crate) fn type_and_title(self) -> (&'static str, &'static str) {
         match self {
             Self::NotJson => ("urn:order-pipeline:not-json", "The body is not JSON"),
             Self::NotFound => ("urn:order-pipeline:not-found", "Not found"),

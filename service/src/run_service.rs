@@ -11,6 +11,7 @@ use crate::environment::Environment;
 use crate::explain::explain;
 use crate::listener::bind;
 use crate::logging;
+use crate::open_files::raise_open_files;
 use crate::running_service::RunningService;
 use crate::serve::serve;
 use crate::signals::stop_signal;
@@ -40,6 +41,7 @@ fn run(
     args: &ServiceArgs,
     start: impl FnOnce(&Environment) -> anyhow::Result<RunningService>,
 ) -> anyhow::Result<()> {
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let stop = stop_signal().context("could not listen for signals")?;
@@ -48,6 +50,6 @@ fn run(
         let environment = Environment::new(args, Arc::new(args.kafka()), state, address)?;
         let service = start(&environment)?;
         tracing::info!(service = name, %address, client_id = environment.client_id, "answering at http://{address}");
-        Ok(serve(listener, vec![service], stop).await?)
+        Ok(serve(listener, vec![service], args.max_requests, stop).await?)
     })
 }

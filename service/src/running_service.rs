@@ -6,6 +6,7 @@ use std::thread;
 use actix_web::web::ServiceConfig;
 use streams::Streams;
 use tokio::sync::oneshot;
+use utoipa::openapi::OpenApi;
 
 use crate::background::Background;
 use crate::observed::Observed;
@@ -15,6 +16,7 @@ pub struct RunningService {
     name: &'static str,
     streams: Streams,
     routes: Routes,
+    api: OpenApi,
     background: Vec<Arc<dyn Background>>,
 }
 
@@ -24,13 +26,19 @@ pub(crate) type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 impl RunningService {
     /// A service without routes of its own.
     pub fn new(name: &'static str, streams: Streams) -> Self {
-        Self { name, streams, routes: Arc::new(|_| {}), background: Vec::new() }
+        Self { name, streams, routes: Arc::new(|_| {}), api: OpenApi::default(), background: Vec::new() }
     }
 
     /// The same with these routes. What handlers share should be made outside, once, and cloned into
     /// `app_data` inside.
     pub fn with_routes(mut self, routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
         self.routes = Arc::new(routes);
+        self
+    }
+
+    /// The same with the document of its routes.
+    pub fn with_api(mut self, api: OpenApi) -> Self {
+        self.api = api;
         self
     }
 
@@ -52,6 +60,10 @@ impl RunningService {
 
     pub(crate) fn routes(&self) -> Routes {
         self.routes.clone()
+    }
+
+    pub(crate) fn api(&self) -> OpenApi {
+        self.api.clone()
     }
 
     pub(crate) fn observed(&self) -> Observed {

@@ -4,19 +4,23 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use actix_web::web::{Data, ServiceConfig};
 use futures::future::join_all;
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
+use crate::admission::Admission;
+use crate::api::document;
 use crate::collector::ServiceCollector;
+use crate::docs::Document;
 use crate::fatal::{Fatal, first_fatal};
 use crate::http_metrics::HttpMetrics;
+use crate::http_server::http_server;
 use crate::observed::Observed;
+use crate::open_files::raise_open_files;
 use crate::running_service::{Routes, RunningService};
 use crate::shutdown::{GRACE, Shutdown};
-use crate::{app, probes};
+use crate::{docs, probes};
 
 /// Why serving ended otherwise than by being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -46,11 +50,13 @@ pub enum ServeError {
 pub async fn serve(
     listener: TcpListener,
     services: Vec<RunningService>,
+    max_requests: u32,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let admission = admission(max_requests);
     let shutdown = Shutdown::default();
     let observed: Vec<Observed> = services.iter().map(RunningService::observed).collect();
-    let outcome = answer(listener, &services, &observed, &shutdown, stop).await;
+    let outcome = answer(listener, &services, &observed, &admission, &shutdown, stop).await;
     let closed = close(services).await;
     outcome.and(closed)
 }
@@ -64,26 +70,27 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(GRACE.as_secs() + 2);
 /// Longer than the timeout of a transaction.
 const CLOSE_WITHIN: Duration = Duration::from_secs(15);
 
-/// More would only cost memory: handlers do not compute.
-const MAX_HTTP_THREADS: usize = 4;
+fn admission(max_requests: u32) -> Admission {
+    let wanted = usize::try_from(max_requests).unwrap_or(usize::MAX);
+    let open_files = raise_open_files();
+    let admission = Admission::new(wanted, open_files);
+    if admission.most() < wanted {
+        let most = admission.most();
+        tracing::warn!(open_files, "only {most} requests are taken at once: not more files may be open");
+    }
+    admission
+}
 
 async fn answer(
     listener: TcpListener,
     services: &[RunningService],
     observed: &[Observed],
+    admission: &Admission,
     shutdown: &Shutdown,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let routes = routes(services, observed, shutdown);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_HTTP_THREADS);
-    let server = HttpServer::new(move || app(routes.clone()))
-        .workers(threads)
-        .disable_signals()
-        .shutdown_timeout(ANSWER_WITHIN.as_secs())
-        // So that a request ends with its connection, and with it the wait.
-        .h1_allow_half_closed(false)
-        .listen(listener)?
-        .run();
+    let routes = routes(services, observed, admission, shutdown)?;
+    let server = http_server(listener, routes, admission.connections(), ANSWER_WITHIN)?;
     let handle = server.handle();
     let mut server = tokio::spawn(server);
     let outcome = tokio::select! {
@@ -111,23 +118,31 @@ async fn hand_over(services: &[RunningService], shutdown: &Shutdown) {
 fn routes(
     services: &[RunningService],
     observed: &[Observed],
+    admission: &Admission,
     shutdown: &Shutdown,
-) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+) -> io::Result<impl Fn(&mut ServiceConfig) + Clone + Send + 'static> {
+    let document = Document::new(&document(services.iter().map(RunningService::api)))?;
+    let document = Data::new(document);
     let mut registry = Registry::default();
     let http_metrics = Data::new(HttpMetrics::new(&mut registry));
     registry.register_collector(Box::new(ServiceCollector(observed.to_vec())));
+    registry.register_collector(Box::new(admission.clone()));
+    let admission = Data::new(admission.clone());
     let (registry, observed, shutdown) =
         (Data::new(registry), Data::new(observed.to_vec()), shutdown.clone());
     let routes: Vec<Routes> = services.iter().map(RunningService::routes).collect();
-    move |config| {
+    Ok(move |config: &mut ServiceConfig| {
         config
+            .app_data(document.clone())
+            .app_data(admission.clone())
             .app_data(http_metrics.clone())
             .app_data(registry.clone())
             .app_data(observed.clone())
             .app_data(shutdown.clone())
-            .configure(probes::routes);
+            .configure(probes::routes)
+            .configure(docs::routes);
         routes.iter().for_each(|routes| routes(config));
-    }
+    })
 }
 
 async fn close(services: Vec<RunningService>) -> Result<(), ServeError> {

@@ -4,7 +4,7 @@
 mod support;
 
 use std::future::pending;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::Shutdown as Half;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use service::{IdInPath, Interrupted, JsonBody, MAX_BODY_SIZE, Problem, Shutdown, Timeout};
-use support::TestApp;
+use support::{MAX_REQUESTS, TestApp};
 use tokio::sync::Semaphore;
 
 fn routes(config: &mut ServiceConfig) {
@@ -153,10 +153,13 @@ async fn wait(waiters: Arc<Semaphore>, shutdown: Shutdown) -> HttpResponse {
 
 const WAIT: &str = "GET /wait HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// Waits until this many permits of four are taken.
+/// Enough for all that may wait.
+const PERMITS: usize = MAX_REQUESTS as usize;
+
+/// Waits until this many permits are taken.
 async fn until_waiting(waiters: &Semaphore, count: usize) {
     let arrived = async {
-        while waiters.available_permits() != 4 - count {
+        while waiters.available_permits() != PERMITS - count {
             tokio::task::yield_now().await;
         }
     };
@@ -167,7 +170,7 @@ async fn until_waiting(waiters: &Semaphore, count: usize) {
 
 #[tokio::test]
 async fn a_request_ends_with_its_connection() {
-    let waiters = Arc::new(Semaphore::new(4));
+    let waiters = Arc::new(Semaphore::new(PERMITS));
     let app = TestApp::start(waiting(waiters.clone()));
     let connections = [app.open(WAIT), app.open(WAIT), app.open(WAIT)];
     until_waiting(&waiters, 3).await;
@@ -182,7 +185,7 @@ async fn a_request_ends_with_its_connection() {
 
 #[tokio::test]
 async fn a_stop_answers_those_who_wait_and_then_ends() {
-    let waiters = Arc::new(Semaphore::new(4));
+    let waiters = Arc::new(Semaphore::new(PERMITS));
     let mut app = TestApp::start(waiting(waiters.clone()));
     let connection = app.open(WAIT);
     until_waiting(&waiters, 1).await;
@@ -192,4 +195,118 @@ async fn a_stop_answers_those_who_wait_and_then_ends() {
     let address = app.address;
     app.ended().await.unwrap();
     std::net::TcpStream::connect(address).expect_err("nobody should listen any more");
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_refused_at_once() {
+    let waiters = Arc::new(Semaphore::new(PERMITS));
+    let app = TestApp::start(waiting(waiters.clone()));
+    let mut connections: Vec<_> = (0..MAX_REQUESTS).map(|_| app.open(WAIT)).collect();
+    until_waiting(&waiters, PERMITS).await;
+    let refused = app.get("/wait").await;
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_eq!(refused.headers()["connection"], "close", "others want its place");
+    assert_eq!(status(refused).await, 503);
+    // Whoever watches over the process is let in.
+    assert_eq!(status(app.get("/healthz").await).await, 200);
+    let page = app.get("/metrics").await.text().await.unwrap();
+    assert!(page.contains(&format!("\nhttp_requests_under_way {MAX_REQUESTS}\n")), "{page}");
+    drop(connections.pop());
+    until_waiting(&waiters, PERMITS - 1).await;
+    assert_eq!(status(app.get("/nothing").await).await, 404);
+}
+
+/// What comes back until the server closes the connection.
+async fn all_of(what: &str, mut connection: std::net::TcpStream) -> String {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut answer = Vec::new();
+        // An abrupt end is an end, too.
+        _ = connection.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    });
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, read)
+        .await
+        .unwrap_or_else(|_| panic!("the server should close {what}"))
+        .unwrap()
+}
+
+/// Writes on a connection again and again until the server has closed it.
+fn drip(connection: &std::net::TcpStream, drop: &'static [u8]) {
+    let mut connection = connection.try_clone().unwrap();
+    std::thread::spawn(move || {
+        while connection.write_all(drop).is_ok() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_request_that_drips_is_given_up() {
+    let app = TestApp::start(routes);
+    let put = "PUT /things/one HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let (nothing, head, later, body, chunks) = (
+        app.open(""),
+        app.open("GET /things/one HTTP/1.1\r\nx: "),
+        app.open("GET /things/one HTTP/1.1\r\nhost: x\r\n\r\nGET /things/one HTTP/1.1\r\nx: "),
+        app.open(&format!("{put}content-length: 1000\r\n\r\n[")),
+        app.open(&format!("{put}transfer-encoding: chunked\r\n\r\n")),
+    );
+    drip(&head, b"x");
+    drip(&later, b"x");
+    drip(&body, b" ");
+    drip(&chunks, b"1\r\n \r\n");
+    let (nothing, head, later, body, chunks) = tokio::join!(
+        all_of("nothing", nothing),
+        all_of("a head", head),
+        all_of("a later head", later),
+        all_of("a body", body),
+        all_of("chunks", chunks),
+    );
+    // Without a request there is nothing to answer.
+    assert!(nothing.is_empty() || nothing.starts_with("HTTP/1.1 408 "), "{nothing}");
+    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    assert!(later.starts_with("HTTP/1.1 200 "), "the first one was answered: {later}");
+    for answer in [body, chunks] {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(body.contains("the body did not come in time"), "{answer}");
+    }
+    let page = app.get("/metrics").await.text().await.unwrap();
+    assert!(page.contains("\nhttp_requests_under_way 0\n"), "{page}");
+}
+
+#[tokio::test]
+async fn the_page_for_people_loads_nothing_from_elsewhere() {
+    let app = TestApp::start(routes);
+    // Followed from /docs.
+    let page = app.get("/docs").await;
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/docs/"));
+    let page = page.text().await.unwrap();
+    let linked: Vec<_> = ["src=\"", "href=\""]
+        .iter()
+        .flat_map(|attribute| page.split(attribute).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(linked.len() >= 3, "{page}");
+    for link in linked {
+        assert!(!link.contains("//"), "{link}");
+        let path = format!("/docs/{}", link.trim_start_matches("./"));
+        assert_eq!(app.get(&path).await.status(), 200, "{path}");
+    }
+    let settings = app.get("/docs/swagger-initializer.js").await.text().await.unwrap();
+    assert!(settings.contains("/openapi.json") && !settings.contains("http"), "{settings}");
+    assert_eq!(status(app.get("/docs/nothing").await).await, 404);
+}
+
+#[tokio::test]
+async fn a_process_documents_what_every_process_serves() {
+    let app = TestApp::start(routes);
+    let document: serde_json::Value = app.get("/openapi.json").await.json().await.unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        for method in ["get", "head"] {
+            assert!(document["paths"][path][method]["responses"]["200"].is_object(), "{method} {path}");
+        }
+    }
 }

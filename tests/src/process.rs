@@ -62,7 +62,12 @@ impl Process {
 
     /// Waits for its end.
     pub fn await_end(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        self.await_end_for(PATIENCE)
+    }
+
+    /// Waits for its end, for this long.
+    pub fn await_end_for(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait().expect("the process can be asked") {
                 return status;

@@ -20,11 +20,11 @@ async fn a_mail_is_a_file_of_its_own() {
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("data/mail");
     let folder = MailFolder::new(&path).unwrap();
-    let mails = [mail("o-1", "ada@example.org"), mail("..", "ada@example.org")];
+    let mails = [mail("o-1", "ada@example.org"), mail("...", "ada@example.org")];
     for mail in [&mails[0], &mails[1], &mails[0]] {
         folder.deliver(mail).await.unwrap();
     }
-    assert_eq!(files(&path), ["=2E=2E.1.VALIDATED.eml", "o-1.1.VALIDATED.eml"]);
+    assert_eq!(files(&path), ["=2E=2E=2E.1.VALIDATED.eml", "o-1.1.VALIDATED.eml"]);
     assert_eq!(fs::read(path.join("o-1.1.VALIDATED.eml")).unwrap(), mails[0].message().formatted());
 }
 

@@ -160,7 +160,7 @@ fn any_name_and_any_address() {
 #[test]
 fn any_id() {
     for (id, name) in [
-        ("..", "=2E=2E.1.VALIDATED".to_owned()),
+        ("...", "=2E=2E=2E.1.VALIDATED".to_owned()),
         ("a.b", "a=2Eb.1.VALIDATED".to_owned()),
         (&"x".repeat(64), format!("{}.1.VALIDATED", "x".repeat(64))),
         (&".".repeat(64), format!("{}.1.VALIDATED", "=2E".repeat(64))),

@@ -2,7 +2,8 @@
 
 mod creating;
 mod fake_orders;
+mod hostile;
 mod reading;
 mod test_app;
 
-pub(super) use fake_orders::{content, created, decided};
+pub(crate) use fake_orders::{content, created, decided};

@@ -48,10 +48,24 @@ async fn until(
         // Before the read, so that no change falls between the two; anew each time, because a watch ends when
         // the order's partition moves.
         let changed = orders.watch(id);
-        let order = orders.get(id)?;
-        if enough(order.as_ref()) {
+        // Given back before the wait: those who wait are many.
+        if let Some(order) = get_if(orders, id, enough)? {
             return Ok(order);
         }
         changed.await;
+        // Mostly that was it: of thousands that wait for one order, none has to be registered again.
+        if let Some(order) = get_if(orders, id, enough)? {
+            return Ok(order);
+        }
     }
+}
+
+/// The order, or its absence, if that is enough.
+fn get_if(
+    orders: &dyn Orders,
+    id: &OrderId,
+    enough: &impl Fn(Option<&Order>) -> bool,
+) -> Result<Option<Option<Order>>, Problem> {
+    let order = orders.get(id)?;
+    Ok(enough(order.as_ref()).then_some(order))
 }

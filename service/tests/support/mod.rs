@@ -13,6 +13,9 @@ use streams::{
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+/// So few that a test can have one more.
+pub(crate) const MAX_REQUESTS: u32 = 8;
+
 /// The server of one service whose Kafka is away.
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
@@ -31,7 +34,7 @@ impl TestApp {
         let service = RunningService::new("test-service", streams).with_routes(routes);
         let (listener, address) = bind("127.0.0.1:0").unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(serve(listener, vec![service], async { _ = stopped.await }));
+        let served = tokio::spawn(serve(listener, vec![service], MAX_REQUESTS, async { _ = stopped.await }));
         Self { address, client: reqwest::Client::new(), stop: Some(stop), served, _state: directory }
     }
 

@@ -41,13 +41,12 @@ pub(super) struct Shop {
 struct Person {
     fleet: Arc<Fleet>,
     told: Arc<Mutex<Told>>,
-    gives_up_at: streams::Timestamp,
 }
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// After this time without an answer, in virtual time, there never will be one.
-const FOR_EVER: Duration = Duration::from_secs(900);
+const FOR_EVER: Duration = Duration::from_secs(300);
 
 impl Shop {
     pub(super) fn open(world: &World, plan: &Plan, fleet: Arc<Fleet>) -> Self {
@@ -78,13 +77,14 @@ impl Person {
 
     /// Asks one instance after the other until one answers.
     fn ask<T>(&self, world: &World, service: Service, what: &str, ask: impl Fn(&Front) -> Option<T>) -> T {
+        let gives_up_at = world.now() + FOR_EVER;
         loop {
             let mut fronts = self.fleet.fronts(service);
             world.random(|random| random.shuffle(&mut fronts));
             if let Some(answer) = fronts.iter().find_map(&ask) {
                 return answer;
             }
-            if world.now() > self.gives_up_at {
+            if world.now() > gives_up_at {
                 panic!("{what} is never answered: {}", self.fleet.reasons().join("; "));
             }
             let wait = world.random(|random| random.u64(20..500));

@@ -36,7 +36,7 @@ pub struct Report {
 }
 
 /// How long the world has to come to rest when nothing goes wrong any more, in virtual time.
-const REST: Duration = Duration::from_secs(300);
+const REST: Duration = Duration::from_secs(180);
 
 /// Plays one seed. It fails when a check does, with the last steps.
 pub fn play(seed: u64) -> Result<Success<Report>, Failure> {

@@ -53,9 +53,9 @@ impl TestApp {
         answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
     }
 
-    pub(super) async fn post(&self, body: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(super) async fn post(&self, body: impl AsRef<[u8]>, headers: &[(&str, &str)]) -> Answer {
         let request = self.client.post(format!("http://{}/v1/orders", self.address));
-        let request = request.header("content-type", "application/json").body(body.to_owned());
+        let request = request.header("content-type", "application/json").body(body.as_ref().to_owned());
         answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
     }
 
