@@ -67,6 +67,8 @@ const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(100);
 const BATCH: usize = 10_000;
 const PROGRESS: Duration = Duration::from_secs(5);
+/// No transaction is open for so long, but one that its coordinator has forgotten.
+const STANDSTILL: Duration = Duration::from_secs(30);
 
 pub(crate) struct Restorer {
     application: Arc<Application>,
@@ -135,6 +137,8 @@ struct StoreRestore {
     records: u64,
     skipped: u64,
     done: bool,
+    /// Since when it has not come any further, by the process's uptime.
+    stands_since: Option<Duration>,
 }
 
 impl Restorer {
@@ -321,6 +325,7 @@ impl Restorer {
             records: 0,
             skipped: 0,
             done: false,
+            stands_since: None,
         })
     }
 
@@ -373,8 +378,10 @@ impl Restorer {
             wait = Duration::ZERO;
         }
         let now = self.application.host.now();
+        let uptime = self.application.host.uptime();
         for store in self.restoring.iter_mut().flat_map(|task| &mut task.stores).filter(|store| !store.done) {
             let position = self.reader.position(&store.changelog)?.unwrap_or(store.from);
+            store.note_standstill(position, uptime);
             store.advance(position, now)?;
             if now.since(started) > PROGRESS {
                 info!(changelog = %store.changelog, from = store.from, of = store.mark, "restoring");
@@ -475,6 +482,21 @@ impl StoreRestore {
             self.skipped += 1;
         }
         Ok(())
+    }
+
+    /// Says why nothing comes, if nothing does.
+    fn note_standstill(&mut self, position: i64, uptime: Duration) {
+        let since = *self.stands_since.get_or_insert(uptime);
+        if position > self.from {
+            self.stands_since = None;
+        } else if uptime.saturating_sub(since) >= STANDSTILL {
+            self.stands_since = Some(uptime);
+            warn!(
+                changelog = %self.changelog, position, of = self.mark,
+                "the restore stands still: a transaction is open there that nobody ends; \
+                 `kafka-transactions.sh find-hanging` tells which"
+            );
+        }
     }
 
     /// Everything below `position` is in the batch: it goes to the store.

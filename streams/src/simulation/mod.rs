@@ -116,6 +116,13 @@ impl SimulatedKafka {
         lock(&self.cluster).compact(topic);
     }
 
+    /// Has the cleaner go through all compacted topics.
+    pub fn compact_all(&self) {
+        let mut cluster = lock(&self.cluster);
+        let topics: Vec<Arc<str>> = cluster.topics.keys().cloned().collect();
+        topics.iter().for_each(|topic| cluster.compact(topic));
+    }
+
     /// Sets a topic's `delete.retention.ms`.
     pub fn set_delete_retention(&self, topic: &str, retention: Duration) {
         if let Some(topic) = lock(&self.cluster).topics.get_mut(topic) {

@@ -101,7 +101,7 @@ fn current() -> ThreadId {
 const DRIVER: ThreadId = 0;
 
 /// After so many turns, a simulation is taken to go on for ever.
-const MOST_TURNS: u64 = 3_000_000;
+const MOST_TURNS: u64 = 500_000;
 
 /// How long the driver waits for a thread's end, in virtual time. After that, it never ends.
 const LONGEST_LIFE: Duration = Duration::from_secs(3600);

@@ -20,6 +20,8 @@ enum Fault {
     ClockJump,
     /// Kafka is away for all.
     Outage,
+    /// Kafka's cleaner goes through all compacted topics.
+    Compaction,
 }
 
 /// Lets so many things happen as the plan says, often one within the other. How many.
@@ -45,13 +47,14 @@ fn rage_alone(world: &World, plan: &Plan, fleet: &Fleet) {
                 7..9 => Damage::LostStores,
                 _ => Damage::LostDisk,
             };
-            let fault = match random.u32(..24) {
+            let fault = match random.u32(..28) {
                 0..5 => Fault::Crash(damage),
                 5..10 => Fault::CrashAtCommit(damage),
                 10..14 => Fault::Stop,
                 14..19 => Fault::Pause,
                 19..22 => Fault::CutOff,
-                22 if plan.clocks_jump => Fault::ClockJump,
+                22..26 => Fault::Compaction,
+                26 if plan.clocks_jump => Fault::ClockJump,
                 _ => Fault::Outage,
             };
             // Half of them are over before a session is, half take longer.
@@ -103,6 +106,12 @@ fn strike(world: &World, fleet: &Fleet, fault: Fault, victim: &str, duration: Du
         Fault::ClockJump => {
             let Some(process) = fleet.process(victim) else { return };
             process.set_clock(world.random(|random| random.i64(-20_000..20_000)));
+        }
+        Fault::Compaction => {
+            world.kafka().compact_all();
+            // What it saw may go at its next time, so often as it will.
+            world.sleep(duration / 4);
+            world.kafka().compact_all();
         }
         Fault::Outage => {
             let processes: Vec<_> = fleet.names().iter().filter_map(|name| fleet.process(name)).collect();

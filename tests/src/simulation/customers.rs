@@ -51,8 +51,7 @@ const FOR_EVER: Duration = Duration::from_secs(300);
 impl Shop {
     pub(super) fn open(world: &World, plan: &Plan, fleet: Arc<Fleet>) -> Self {
         let told = Arc::new(Mutex::new(Told::default()));
-        let person =
-            || Person { fleet: fleet.clone(), told: told.clone(), gives_up_at: world.now() + FOR_EVER };
+        let person = || Person { fleet: fleet.clone(), told: told.clone() };
         let (keeper, products) = (person(), plan.products);
         let mut people = vec![world.spawn("keeper", move |world| keeper.keep_stock(world, products))];
         for number in 0..plan.customers {
