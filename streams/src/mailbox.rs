@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
+use std::time::Duration;
 
 use crate::host::{Host, Signal};
 
@@ -46,6 +47,11 @@ impl<T> Receiver<T> {
     /// What has come, if anything has.
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
         self.queue.try_recv()
+    }
+
+    /// Waits for a moment, or less if something comes, be it the sender's end.
+    pub(crate) fn wait(&self, limit: Duration) {
+        self.signal.wait(self.signal.count(), Some(limit));
     }
 
     /// Waits for the next message; none when the sender is gone.

@@ -167,7 +167,7 @@ impl Restorer {
             if let Err(error) = self.step() {
                 warn!(%error, "restore: trying again");
                 self.start_over();
-                self.application.stop.wait(RETRY);
+                self.requests.wait(RETRY);
             }
         }
     }
@@ -223,7 +223,7 @@ impl Restorer {
         self.hand_over_finished()?;
         if self.restoring.is_empty() {
             if !self.waiting.is_empty() {
-                self.application.stop.wait(RETRY);
+                self.requests.wait(RETRY);
             }
             return Ok(());
         }

@@ -1,15 +1,16 @@
 //! Whether the simulation can fail: each deliberate fault in the runtime or a service is found by some seed.
 
 use std::panic;
+use std::sync::Mutex;
 use std::thread::available_parallelism;
 
 use pipeline_tests::simulation::play_many;
 use streams::faults::{self, Fault};
 
 /// What is tried for at most so many seeds.
-const MOST: u64 = 1500;
+const MOST: u64 = 3000;
 
-const FAULTS: [Fault; 13] = [
+const FAULTS: [Fault; 12] = [
     faults::OFFSETS_APART,
     faults::STORE_FIRST,
     faults::OVERLAY_KEPT,
@@ -19,7 +20,6 @@ const FAULTS: [Fault; 13] = [
     faults::STORE_TRUSTED,
     faults::UNKNOWN_IS_FAILED,
     faults::ZOMBIE_ANSWERS,
-    faults::BARE_PUNCTUATION,
     faults::END_TAKEN_FOR_GRANTED,
     faults::TOLD_EARLY,
     inventory_service::RELEASE_FORGOTTEN,
@@ -27,13 +27,27 @@ const FAULTS: [Fault; 13] = [
 
 #[test]
 fn each_deliberate_fault_is_found() {
+    find(&FAULTS);
+}
+
+/// It shows only where a worker sleeps through its session in the one moment that counts.
+#[test]
+#[ignore = "takes some hundred seeds; run it with --include-ignored"]
+fn a_rare_fault_is_found() {
+    find(&[faults::BARE_PUNCTUATION]);
+}
+
+#[track_caller]
+fn find(faults: &[Fault]) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
     // What a check says is in the table.
     panic::set_hook(Box::new(|_| ()));
     let jobs = available_parallelism().map_or(1, usize::from);
     let only = std::env::var("FAULT").ok();
     let mut missed = Vec::new();
     println!("| fault | seeds | found as |\n|---|---|---|");
-    for fault in FAULTS.iter().filter(|fault| only.as_deref().is_none_or(|only| fault.name().contains(only)))
+    for fault in faults.iter().filter(|fault| only.as_deref().is_none_or(|only| fault.name().contains(only)))
     {
         fault.switch_on();
         match play_many(0..MOST, jobs, 1, &|_, _| ()).first() {

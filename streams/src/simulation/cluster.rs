@@ -45,6 +45,8 @@ pub(super) struct Cluster {
     pub(super) members_made: u64,
     /// The processes whose threads stand still.
     pub(super) paused: BTreeSet<Arc<str>>,
+    /// The processes from which nothing gets here, nor back.
+    pub(super) cut_off: BTreeSet<Arc<str>>,
     pub(super) is_deferring: bool,
     /// Whether a group learns of a transaction's end before the partitions do.
     pub(super) groups_first: bool,
@@ -89,6 +91,7 @@ impl Cluster {
             members: BTreeMap::new(),
             members_made: 0,
             paused: BTreeSet::new(),
+            cut_off: BTreeSet::new(),
             is_deferring: false,
             groups_first: false,
             news: 0,

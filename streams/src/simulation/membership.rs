@@ -27,6 +27,8 @@ pub(super) struct Member {
     last_poll: Timestamp,
     has_missed_poll: bool,
     next_heartbeat: Timestamp,
+    /// When the coordinator was last heard.
+    last_answer: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,7 @@ impl Cluster {
             last_poll: self.now,
             has_missed_poll: false,
             next_heartbeat: self.now,
+            last_answer: self.now,
         };
         self.members.insert(self.members_made, member);
         self.members_made
@@ -77,9 +80,7 @@ impl Cluster {
 
     /// The member is gone. A process that stands still cannot say goodbye.
     pub(super) fn remove_member(&mut self, number: u64) {
-        if self.members.get(&number).is_some_and(|member| !self.paused.contains(&member.process)) {
-            self.leave(number);
-        }
+        self.leave(number);
         self.members.remove(&number);
     }
 
@@ -101,13 +102,15 @@ impl Cluster {
             member.has_missed_poll = false;
         });
         let Some(member) = self.members.get_mut(&number) else { return (None, false) };
-        (member.events.pop_front(), member.phase == Phase::Steady)
+        let is_fetching = member.phase == Phase::Steady && !self.cut_off.contains(&member.process);
+        (member.events.pop_front(), is_fetching)
     }
 
     /// What a poll of the application would be about.
     pub(super) fn member_has_news(&self, number: u64) -> MemberNews {
         match self.members.get(&number) {
             Some(member) if !member.events.is_empty() => MemberNews::Event,
+            Some(member) if self.cut_off.contains(&member.process) => MemberNews::Nothing,
             Some(member) if member.phase == Phase::Steady => MemberNews::Records,
             _ => MemberNews::Nothing,
         }
@@ -201,6 +204,9 @@ impl Cluster {
     /// One step of a member's thread towards its partitions. Whether there was one to take.
     fn turn(&mut self, number: u64) -> bool {
         let Some(member) = self.members.get(&number) else { return false };
+        if self.cut_off.contains(&member.process) {
+            return false;
+        }
         match member.phase {
             Phase::Rejoining if !member.has_missed_poll => {
                 self.join(number);
@@ -258,6 +264,7 @@ impl Cluster {
                 member.events.push_back(MemberEvent::Assigned(owned, known.clone()));
                 self.news += 1;
                 member.phase = Phase::AwaitsAssign;
+                member.last_answer = self.now;
                 member.next_heartbeat = self.now + self.config.heartbeat_interval;
                 true
             }
@@ -271,6 +278,15 @@ impl Cluster {
             return;
         }
         member.next_heartbeat = self.now + self.config.heartbeat_interval;
+        if self.cut_off.contains(&member.process) {
+            if self.now.since(member.last_answer) >= self.config.session_timeout {
+                member.known_as = None;
+                member.revoke(true);
+                self.news += 1;
+            }
+            return;
+        }
+        member.last_answer = self.now;
         let answer = match &member.known_as {
             Some(known) => match self.groups.get_mut(&known.group) {
                 Some(group) => group.heartbeat(&known.id, known.generation, self.now),
@@ -312,6 +328,10 @@ impl Cluster {
     fn leave(&mut self, number: u64) {
         let now = self.now;
         let Some(member) = self.members.get_mut(&number) else { return };
+        // Who stands still or is cut off cannot say goodbye.
+        if self.paused.contains(&member.process) || self.cut_off.contains(&member.process) {
+            return;
+        }
         if let Some(known) = member.known_as.take()
             && let Some(group) = self.groups.get_mut(&known.group)
         {

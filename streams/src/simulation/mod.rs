@@ -87,6 +87,20 @@ impl SimulatedKafka {
         cluster.wake_members(&self.process);
     }
 
+    /// Nothing gets from the process's members to the cluster any more, nor back. They go on, and take their
+    /// partitions for lost when the time of a session has passed without an answer.
+    pub fn cut_off(&self) {
+        lock(&self.cluster).cut_off.insert(self.process.clone());
+    }
+
+    /// Ends [`Self::cut_off`].
+    pub fn reconnect(&self) {
+        let mut cluster = lock(&self.cluster);
+        cluster.cut_off.remove(&self.process);
+        cluster.news += 1;
+        cluster.wake_members(&self.process);
+    }
+
     /// Virtual time.
     pub fn now(&self) -> Timestamp {
         lock(&self.cluster).now

@@ -122,15 +122,13 @@ impl Network {
                 scheduler.sleep(Duration::ZERO);
                 return Ok(None);
             }
-            if !self.process.is_cut_off() {
-                let found = take()?;
-                if found.is_some() {
-                    // Now and then others have a turn between two records.
-                    if scheduler.random(|random| random.u32(..8)) == 0 {
-                        scheduler.sleep(Duration::ZERO);
-                    }
-                    return Ok(found);
+            let found = take()?;
+            if found.is_some() {
+                // Now and then others have a turn between two records.
+                if scheduler.random(|random| random.u32(..8)) == 0 {
+                    scheduler.sleep(Duration::ZERO);
                 }
+                return Ok(found);
             }
             let left = deadline.since(scheduler.now());
             if left.is_zero() {
@@ -138,8 +136,7 @@ impl Network {
                 scheduler.sleep(Duration::ZERO);
                 return Ok(None);
             }
-            let ready = if self.process.is_cut_off() { Box::new(|_: &Cluster| false) } else { is_ready() };
-            scheduler.suspend(Wait::Kafka(ready), Some(left));
+            scheduler.suspend(Wait::Kafka(is_ready()), Some(left));
         }
     }
 }
@@ -412,10 +409,11 @@ impl Reader for DistantReader {
 
     fn poll(&mut self, wait: Duration) -> Result<Option<ConsumerRecord>, ClientError> {
         let reader = std::cell::RefCell::new(&mut self.reader);
+        let process = &self.network.process;
         self.network.await_kafka(
             wait,
-            || reader.borrow_mut().poll(Duration::ZERO),
-            || Box::new(reader.borrow().readiness()),
+            || if process.is_cut_off() { Ok(None) } else { reader.borrow_mut().poll(Duration::ZERO) },
+            || if process.is_cut_off() { Box::new(|_| false) } else { Box::new(reader.borrow().readiness()) },
         )
     }
 

@@ -117,9 +117,7 @@ impl Process {
             return;
         }
         self.note(format_args!("is resumed"));
-        if !self.state.is_cut_off() {
-            self.kafka.resume();
-        }
+        self.kafka.resume();
         self.state.world.scheduler.resume(self.state.id);
         self.state.world.scheduler.kafka_has_changed();
     }
@@ -131,7 +129,7 @@ impl Process {
         }
         self.note(format_args!("is cut off"));
         self.state.is_cut_off.store(true, Ordering::SeqCst);
-        self.kafka.pause();
+        self.kafka.cut_off();
     }
 
     /// Ends [`Self::cut_off`].
@@ -141,9 +139,7 @@ impl Process {
         }
         self.note(format_args!("is connected again"));
         self.state.is_cut_off.store(false, Ordering::SeqCst);
-        if !self.state.world.scheduler.is_paused(self.state.id) {
-            self.kafka.resume();
-        }
+        self.kafka.reconnect();
         self.state.world.scheduler.kafka_has_changed();
     }
 

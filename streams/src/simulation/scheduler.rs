@@ -145,6 +145,9 @@ impl Scheduler {
     pub(super) fn note(&self, what: std::fmt::Arguments<'_>) {
         let mut state = self.lock();
         let state = &mut *state;
+        if state.is_over {
+            return;
+        }
         let name = CURRENT.with(|current| *current.borrow()).map_or("kafka", |id| &state.threads[id].name);
         state.trace.note(state.now, name, what);
     }
@@ -155,9 +158,18 @@ impl Scheduler {
         (state.trace.to_string(), state.trace.hash())
     }
 
-    /// The threads that have panicked so far.
+    /// Why the simulation has failed so far.
     pub(super) fn failures(&self) -> Vec<String> {
         self.lock().failures.clone()
+    }
+
+    /// The driver has panicked.
+    pub(super) fn driver_has_panicked(&self, panic: &(dyn Any + Send)) {
+        let mut state = self.lock();
+        if !panic.is::<Crashed>() {
+            state.fail(DRIVER, &text_of(panic));
+        }
+        state.end();
     }
 
     // ---- threads ----
@@ -195,8 +207,7 @@ impl Scheduler {
         if let Err(panic) = result
             && !panic.is::<Crashed>()
         {
-            let failure = format!("{} has panicked: {}", state.threads[id].name, text_of(&*panic));
-            state.failures.push(failure);
+            state.fail(id, &text_of(&*panic));
         }
         state.threads[id].has_ended = true;
         state.forget_due(id);
@@ -211,6 +222,10 @@ impl Scheduler {
             let state = self.lock();
             if state.threads[id].has_ended {
                 break;
+            }
+            if state.is_crashed(current()) {
+                // It goes no further, and waits for nobody.
+                return;
             }
             drop(state);
             self.suspend(Wait::End(id), Some(LONGEST_LIFE));
@@ -230,6 +245,10 @@ impl Scheduler {
         if state.is_crashed(id) {
             return;
         }
+        if id == DRIVER && thread::panicking() && !state.is_over {
+            // What follows has nothing to do with what went wrong.
+            state.end();
+        }
         state.threads[id].wait = wait;
         if let Some(limit) = limit {
             let at = state.now + limit;
@@ -242,10 +261,13 @@ impl Scheduler {
         }
         let mut state = self.lock();
         self.unwind_if_crashed(&state, id);
-        if id == DRIVER && state.goes_on_for_ever() {
+        if id == DRIVER && state.has_to_end() && !thread::panicking() {
+            if state.failures.is_empty() {
+                state.failures.push("it goes on for ever".to_string());
+            }
             state.end();
             drop(state);
-            panic!("it goes on for ever");
+            resume_unwind(Box::new(Crashed));
         }
     }
 
@@ -303,7 +325,7 @@ impl Scheduler {
                 state.kafka_has_changed = true;
             } else if let Some(id) = state.take_turn() {
                 state.turns += 1;
-                if state.goes_on_for_ever() && id != DRIVER {
+                if state.has_to_end() && id != DRIVER {
                     // The driver is to end this.
                     state.make_due(id);
                     state.forget_due(DRIVER);
@@ -392,10 +414,6 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn is_paused(&self, process: ProcessId) -> bool {
-        self.lock().processes[process].is_paused
-    }
-
     pub(super) fn is_crashed(&self, process: ProcessId) -> bool {
         self.lock().processes[process].has_crashed
     }
@@ -445,8 +463,16 @@ impl State {
         }
     }
 
-    fn goes_on_for_ever(&self) -> bool {
-        self.turns > MOST_TURNS && !self.is_over
+    /// Something has failed already, or goes on for ever.
+    fn has_to_end(&self) -> bool {
+        (self.turns > MOST_TURNS || !self.failures.is_empty()) && !self.is_over
+    }
+
+    /// A thread has panicked.
+    fn fail(&mut self, id: ThreadId, why: &str) {
+        let name = &self.threads[id].name;
+        self.trace.note(self.now, name, format_args!("panics: {why}"));
+        self.failures.push(format!("{name}: {why}"));
     }
 
     fn threads_of(&self, process: ProcessId) -> Vec<ThreadId> {
@@ -515,7 +541,7 @@ impl State {
     }
 }
 
-pub(super) fn text_of(panic: &(dyn Any + Send)) -> String {
+fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }

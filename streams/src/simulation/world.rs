@@ -74,16 +74,17 @@ impl World {
         let scheduler = Scheduler::new(seed, kafka.cluster.clone());
         let shared = Arc::new(Shared { scheduler, weather: Mutex::new(Weather::fair()) });
         let world = World { shared, kafka, disks: Mutex::default() };
+        let scheduler = &world.shared.scheduler;
         let played = catch_unwind(AssertUnwindSafe(|| scenario(&world)));
-        let (trace, history) = world.shared.scheduler.trace();
-        world.shared.scheduler.end();
-        let mut failures = world.shared.scheduler.failures();
-        match played {
-            Ok(value) if failures.is_empty() => return Ok(Success { value, history }),
-            Ok(_) => {}
-            Err(panic) => failures.push(super::scheduler::text_of(&*panic)),
+        if let Err(panic) = &played {
+            scheduler.driver_has_panicked(&**panic);
         }
-        Err(Failure { seed, reason: failures.join("; "), trace })
+        scheduler.end();
+        let (trace, history) = scheduler.trace();
+        match (played, scheduler.failures().join("; ")) {
+            (Ok(value), reason) if reason.is_empty() => Ok(Success { value, history }),
+            (_, reason) => Err(Failure { seed, reason, trace }),
+        }
     }
 
     /// Starts a process on the disk of the instance `name`. No more than one at a time can use it.
