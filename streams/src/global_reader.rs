@@ -13,7 +13,7 @@ use crate::record::{ConsumerRecord, TopicPartition};
 use crate::restore::RestoreError;
 use crate::store::{Change, Checkpoint};
 
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_millis(500);
 const BATCH: usize = 5_000;
 const WHO: &str = "global tables";
