@@ -26,7 +26,7 @@ fn nothing_is_lost_or_doubled_in_any_world() {
 
 #[test]
 fn a_seed_is_replayed_exactly() {
-    for seed in [3, 5, 8] {
+    for seed in 0..10 {
         let histories = [0, 1].map(|_| play(seed).map(|success| success.history));
         match histories {
             [Ok(first), Ok(second)] => assert_eq!(first, second, "seed {seed}"),

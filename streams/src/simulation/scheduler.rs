@@ -73,6 +73,9 @@ struct SimulatedThread {
     thread: Option<Thread>,
     handle: Option<JoinHandle<()>>,
     wait: Wait,
+    /// Draws its preferences: those of a thread do not depend on the order in which several are woken, which is
+    /// not the seed's (a watch of tokio's wakes in any order).
+    random: fastrand::Rng,
     /// Its entry in `due`.
     due: Option<(Timestamp, u32)>,
     /// It was due while its process was paused.
@@ -110,7 +113,7 @@ impl Scheduler {
     /// With the calling thread as the first one, which has the turn.
     pub(super) fn new(seed: u64, cluster: Shared) -> Arc<Self> {
         CURRENT.with(|current| current.replace(Some(0)));
-        let driver = SimulatedThread::new("driver".to_string(), None, Some(thread::current()));
+        let driver = SimulatedThread::new("driver".to_string(), None, Some(thread::current()), seed);
         let now = lock(&cluster).now;
         let state = State {
             now,
@@ -184,7 +187,8 @@ impl Scheduler {
         let id = {
             let mut state = self.lock();
             let id = state.threads.len();
-            state.threads.push(SimulatedThread::new(name.clone(), process, None));
+            let preferences = state.random.u64(..);
+            state.threads.push(SimulatedThread::new(name.clone(), process, None, preferences));
             state.make_due(id);
             id
         };
@@ -434,13 +438,14 @@ impl Scheduler {
 }
 
 impl SimulatedThread {
-    fn new(name: String, process: Option<ProcessId>, thread: Option<Thread>) -> Self {
+    fn new(name: String, process: Option<ProcessId>, thread: Option<Thread>, preferences: u64) -> Self {
         Self {
             name,
             process,
             thread,
             handle: None,
             wait: Wait::Time,
+            random: fastrand::Rng::with_seed(preferences),
             due: None,
             is_frozen: false,
             has_ended: false,
@@ -486,7 +491,7 @@ impl State {
 
     fn make_due_at(&mut self, id: ThreadId, at: Timestamp) {
         self.forget_due(id);
-        let preference = self.random.u32(..);
+        let preference = self.threads[id].random.u32(..);
         self.threads[id].due = Some((at, preference));
         self.due.insert((at, preference, id));
     }
