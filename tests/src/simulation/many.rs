@@ -17,7 +17,9 @@ pub fn play_many(seeds: Range<u64>, jobs: usize, most: usize, progress: &Progres
     let next = AtomicU64::new(seeds.start);
     let failures = Mutex::new(Vec::new());
     let has_enough = || failures.lock().unwrap_or_else(PoisonError::into_inner).len() >= most;
-    let work = || {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let work = &|job: usize| {
+        stay_on(&cores, job);
         while !has_enough() {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
@@ -30,8 +32,16 @@ pub fn play_many(seeds: Range<u64>, jobs: usize, most: usize, progress: &Progres
             }
         }
     };
-    thread::scope(|scope| (0..jobs.max(1)).for_each(|_| drop(scope.spawn(work))));
+    thread::scope(|scope| (0..jobs.max(1)).for_each(|job| drop(scope.spawn(move || work(job)))));
     let mut failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     failures.sort_by_key(|failure| failure.seed);
     failures
+}
+
+/// Keeps this thread, and what it starts, on one core. Of a world's threads one has the turn at a time: to hand it over
+/// on the same core takes a third of the time that waking another core takes. Where it cannot be had, it is slower.
+fn stay_on(cores: &[core_affinity::CoreId], job: usize) {
+    if let Some(core) = cores.get(job % cores.len().max(1)) {
+        core_affinity::set_for_current(*core);
+    }
 }
