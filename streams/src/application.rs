@@ -10,7 +10,7 @@ use crate::inquiry::Inquiry;
 use crate::metrics::Metrics;
 use crate::readers::Readers;
 use crate::stop::Stop;
-use crate::store::StoreSupplier;
+use crate::store::BufferedStores;
 use crate::topology::Topology;
 
 pub(crate) struct Application {
@@ -18,7 +18,7 @@ pub(crate) struct Application {
     pub(crate) partitions: i32,
     pub(crate) client_id: String,
     pub(crate) clients: Arc<dyn ClientSupplier>,
-    pub(crate) stores: Arc<dyn StoreSupplier>,
+    pub(crate) stores: BufferedStores,
     pub(crate) readers: Arc<Readers>,
     pub(crate) inquiry: Arc<Inquiry>,
     pub(crate) metrics: Arc<Metrics>,

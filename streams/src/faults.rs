@@ -68,6 +68,8 @@ pub const UNSTABLE_FETCH: Fault = Fault::named("stable fetch left out");
 pub const RESTORE_TO_STABLE: Fault = Fault::named("restore to the last stable offset");
 /// A store that is there is taken as it is (invariant 5).
 pub const STORE_TRUSTED: Fault = Fault::named("store not compared with its changelog");
+/// A store's checkpoint reaches the disk before what it stands for (invariant 2).
+pub const CHECKPOINT_AHEAD: Fault = Fault::named("checkpoint on disk ahead of its changes");
 /// A commit whose outcome is not known is taken to have failed (invariant 7).
 pub const UNKNOWN_IS_FAILED: Fault = Fault::named("unknown outcome taken for a failure");
 /// A zombie answers reads (invariant 10).

@@ -68,9 +68,10 @@ impl Queries {
         key: &K,
     ) -> Result<Option<V>, QueryError> {
         let hosted = self.0.hosted(partition)?;
-        let name = || self.0.topology.stores[store.index].name.clone();
-        let bytes = hosted.stores[store.index]
-            .get(&encode_key(key))
+        let section = &self.0.topology.sections[store.index];
+        let name = || section.name.clone();
+        let bytes = hosted.stores[section.store]
+            .get(&section.key(encode_key(key)))
             .map_err(|source| StoreError::Backend { store: name(), source })?;
         // What was read may be old if this process slept meanwhile.
         self.0.hosted(partition)?;

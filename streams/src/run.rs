@@ -141,8 +141,10 @@ impl Run {
         store: &Store<K, V>,
         key: &K,
     ) -> Result<Option<V>, StoreError> {
-        let bytes =
-            self.stores[store.index].get(&encode_key(key)).map_err(|e| self.backend(store.index, e))?;
+        let section = &self.topology.sections[store.index];
+        let bytes = self.stores[section.store]
+            .get(&section.key(encode_key(key)))
+            .map_err(|e| self.backend(store.index, e))?;
         bytes.map(|bytes| decode_value(&bytes).map_err(|e| self.undecodable(store.index, e))).transpose()
     }
 
@@ -154,12 +156,17 @@ impl Run {
     ) -> Result<(), StoreError> {
         let value = encode_value(value)
             .map_err(|source| StoreError::Unencodable { store: self.store_name(store.index), source })?;
-        self.stores[store.index].write(encode_key(key), Some(value));
+        self.write(store.index, encode_key(key), Some(value));
         Ok(())
     }
 
     pub(crate) fn delete<K: Key, V: Value>(&mut self, store: &Store<K, V>, key: &K) {
-        self.stores[store.index].write(encode_key(key), None);
+        self.write(store.index, encode_key(key), None);
+    }
+
+    fn write(&mut self, section: usize, key: Bytes, value: Option<Bytes>) {
+        let section = &self.topology.sections[section];
+        self.stores[section.store].write(section.prefix(), section.key(key), value);
     }
 
     pub(crate) fn prefix<K: Key, V: Value>(
@@ -189,9 +196,7 @@ impl Run {
         to: Bound<&str>,
         limit: usize,
     ) -> Result<Vec<K>, StoreError> {
-        let (from, to) = (from.map(str::as_bytes), to.map(str::as_bytes));
-        let entries =
-            self.stores[store.index].range(from, to, limit).map_err(|e| self.backend(store.index, e))?;
+        let entries = self.bytes(store.index, from.map(str::as_bytes), to.map(str::as_bytes), limit)?;
         let key = |(key, _): (Bytes, Bytes)| decode_key(&key).map_err(|e| self.undecodable(store.index, e));
         entries.into_iter().map(key).collect()
     }
@@ -203,10 +208,26 @@ impl Run {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(K, V)>, StoreError> {
-        let entries =
-            self.stores[store.index].range(from, to, limit).map_err(|e| self.backend(store.index, e))?;
+        let entries = self.bytes(store.index, from, to, limit)?;
         let decode = |(key, value): (Bytes, Bytes)| Ok((decode_key(&key)?, decode_value(&value)?));
         entries.into_iter().map(|entry| decode(entry).map_err(|e| self.undecodable(store.index, e))).collect()
+    }
+
+    /// Entries of a section, with its own keys.
+    fn bytes(
+        &self,
+        section: usize,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        let place = &self.topology.sections[section];
+        let (from, to) = place.bounds(from, to);
+        let (from, to) = (from.as_ref().map(AsRef::as_ref), to.as_ref().map(AsRef::as_ref));
+        let entries = self.stores[place.store]
+            .range(place.prefix(), from, to, limit)
+            .map_err(|e| self.backend(section, e))?;
+        Ok(entries.into_iter().filter_map(|(key, value)| Some((place.strip(&key)?, value))).collect())
     }
 
     pub(crate) fn lookup<K: Key, V: Value>(
@@ -247,7 +268,7 @@ impl Run {
     }
 
     fn store_name(&self, index: usize) -> Arc<str> {
-        self.topology.stores[index].name.clone()
+        self.topology.sections[index].name.clone()
     }
 
     fn backend(&self, index: usize, source: crate::store::BackendError) -> StoreError {

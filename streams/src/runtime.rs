@@ -22,7 +22,7 @@ use crate::restore::{RestoreError, Restorer};
 use crate::setup::{SetupError, Topics};
 use crate::state_directory::{InstanceState, StateDirectory, StateDirectoryError};
 use crate::stop::Stop;
-use crate::store::BackendError;
+use crate::store::{BackendError, BufferedStores};
 use crate::topic::TopicSpec;
 use crate::topology::Topology;
 use crate::worker::{Worker, WorkerError};
@@ -140,7 +140,7 @@ impl Streams {
             partitions: config.partitions,
             client_id: config.client_id.clone(),
             clients,
-            stores: state.clone(),
+            stores: BufferedStores::new(state.clone()),
             readers: Arc::new(readers),
             inquiry: Arc::new(Inquiry::new(&*host)),
             metrics: Arc::default(),

@@ -200,7 +200,8 @@ impl Task {
     ) -> Result<Committed, BackendError> {
         let mut keys = Vec::new();
         for (index, store) in self.run.stores.iter_mut().enumerate().filter(|(_, store)| store.is_dirty()) {
-            keys.extend(store.changes().map(|(key, _)| (index, key.clone())));
+            let topology = &self.run.topology;
+            keys.extend(store.changes().filter_map(|(key, _)| topology.in_section(index, key)));
             // A store that was written has changelog records, and they were delivered before the commit.
             let offset = checkpoints.get(&index).copied().unwrap_or_default();
             store.commit(Checkpoint { offset, at: now })?;

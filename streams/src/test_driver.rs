@@ -155,32 +155,38 @@ impl TestDriver {
 
     /// All records that a store's changelog got so far.
     pub fn changelog<K: Key, V: Value>(&self, store: &Store<K, V>) -> Vec<(K, Option<V>)> {
-        let name = &self.topology.stores[store.index].changelog.name;
+        let section = &self.topology.sections[store.index];
+        let name = &self.topology.stores[section.store].changelog.name;
         let decode = |record: &ConsumerRecord| {
-            let key =
-                decode_key(record.key.as_deref().expect("a record has a key")).expect("a key of the store");
+            let key = section.strip(record.key.as_ref().expect("a record has a key"))?;
             let value = record.value.as_deref();
-            (key, value.map(|value| decode_value(value).expect("a value of the store")))
+            let value = value.map(|value| decode_value(value).expect("a value of the store"));
+            Some((decode_key(&key).expect("a key of the store"), value))
         };
-        self.changelog.get(name).into_iter().flatten().map(decode).collect()
+        self.changelog.get(name).into_iter().flatten().filter_map(decode).collect()
     }
 
     /// The value under `key` in a store.
     pub fn get<K: Key, V: Value>(&self, store: &Store<K, V>, key: &K) -> Option<V> {
-        let key = encode_key(key);
+        let section = &self.topology.sections[store.index];
+        let key = section.key(encode_key(key));
         let value = self
             .tasks
             .iter()
-            .find_map(|task| task.store(store.index)?.get(&key).expect("memory can be read"));
+            .find_map(|task| task.store(section.store)?.get(&key).expect("memory can be read"));
         value.map(|value| decode_value(&value).expect("a value of the store"))
     }
 
     /// All entries of a store, task by task, in the order of their keys.
     pub fn entries<K: Key, V: Value>(&self, store: &Store<K, V>) -> Vec<(K, V)> {
-        let entries = self.tasks.iter().filter_map(|task| task.store(store.index)).flat_map(|store| {
-            store.range(Bound::Unbounded, Bound::Unbounded, usize::MAX).expect("memory can be read")
+        let section = &self.topology.sections[store.index];
+        let (from, to) = section.bounds(Bound::Unbounded, Bound::Unbounded);
+        let (from, to) = (from.as_ref().map(AsRef::as_ref), to.as_ref().map(AsRef::as_ref));
+        let entries = self.tasks.iter().filter_map(|task| task.store(section.store)).flat_map(|store| {
+            store.range(section.prefix(), from, to, usize::MAX).expect("memory can be read")
         });
         let decode = |(key, value): (Bytes, Bytes)| {
+            let key = section.strip(&key).expect("a key of the section");
             (
                 decode_key(&key).expect("a key of the store"),
                 decode_value(&value).expect("a value of the store"),
@@ -196,11 +202,12 @@ impl TestDriver {
 
     /// Puts bytes under a key of a store, past everything: to see what a damaged store does.
     pub fn damage<K: Key, V: Value>(&mut self, store: &Store<K, V>, key: &K, bytes: impl Into<Bytes>) {
+        let section = &self.topology.sections[store.index];
         let key = encode_key(key);
         let partition = usize::try_from(partition_of(&key, self.partitions)).unwrap_or_default();
-        let change = vec![(key, Some(bytes.into()))];
+        let change = vec![(section.key(key), Some(bytes.into()))];
         let checkpoint = Checkpoint { offset: 0, at: self.now };
-        self.stores[partition][store.index].apply(change, checkpoint).expect("memory can be written");
+        self.stores[partition][section.store].apply(change, checkpoint).expect("memory can be written");
     }
 
     fn run(&mut self) {

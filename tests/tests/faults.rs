@@ -10,7 +10,7 @@ use streams::faults::{self, Fault};
 /// What is tried for at most so many seeds.
 const MOST: u64 = 3000;
 
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 13] = [
     faults::OFFSETS_APART,
     faults::STORE_FIRST,
     faults::OVERLAY_KEPT,
@@ -18,6 +18,7 @@ const FAULTS: [Fault; 12] = [
     faults::UNSTABLE_FETCH,
     faults::RESTORE_TO_STABLE,
     faults::STORE_TRUSTED,
+    faults::CHECKPOINT_AHEAD,
     faults::UNKNOWN_IS_FAILED,
     faults::ZOMBIE_ANSWERS,
     faults::END_TAKEN_FOR_GRANTED,

@@ -6,14 +6,20 @@ use streams::Timestamp;
 
 use super::warehouse::*;
 
-/// What was written to the internal topics that have `name` in theirs, as lines of key and value.
-fn written(warehouse: &mut Warehouse, topic: &str) -> Vec<String> {
-    let records = warehouse.driver.read_records(&format!("inventory-service-{topic}-changelog"));
+/// What was written to the stores, as lines of key and value.
+fn written(warehouse: &mut Warehouse) -> Vec<String> {
+    let records = warehouse.driver.read_records("inventory-service-changelog");
     let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or(b"null").to_vec()).unwrap();
     records
         .iter()
         .map(|record| format!("{} {}", text(record.key.as_deref()), text(record.value.as_deref())))
         .collect()
+}
+
+/// Of these lines those of one store, without its name.
+fn of_store<'a>(written: &'a [String], store: &str) -> Vec<&'a str> {
+    let prefix = format!("{store}/");
+    written.iter().filter_map(|line| line.strip_prefix(&prefix)).collect()
 }
 
 #[test]
@@ -26,8 +32,9 @@ fn the_json_of_the_stores() {
     warehouse.pipe(&created);
     warehouse.pipe(&Order { state: OrderState::Failed, ..created });
 
+    let written = written(&mut warehouse);
     assert_eq!(
-        written(&mut warehouse, "stock"),
+        of_store(&written, "stock"),
         [
             r#"p-1 {"onHand":5,"reserved":0}"#,
             r#"p-1 {"onHand":5,"reserved":3}"#,
@@ -35,7 +42,7 @@ fn the_json_of_the_stores() {
         ]
     );
     assert_eq!(
-        written(&mut warehouse, "reservations"),
+        of_store(&written, "reservations"),
         [
             r#"p-1/o-1/0000000001 {"reserved":3}"#,
             r#"p-2/o-1/0000000001 {"refused":{"asked":1,"available":0}}"#,
@@ -49,7 +56,7 @@ fn the_json_of_the_stores() {
         r#""startedAt":"2026-03-01T10:00:00.123Z","finishedAt":"2026-03-01T10:00:00.123Z"}}"#,
     );
     assert_eq!(
-        written(&mut warehouse, "attempts"),
+        of_store(&written, "attempts"),
         [
             r#"o-1 {"gathering":{"attempt":1,"startedAt":1772359200123,"waiting":["p-1","p-2"]}}"#.to_owned(),
             r#"o-1 {"gathering":{"attempt":1,"startedAt":1772359200123,"waiting":["p-2"]}}"#.to_owned(),
@@ -65,7 +72,7 @@ fn the_json_of_the_stores() {
         r#"p-1/a-2 {"quantity":-6,"outcome":{"refused":{"why":"belowReserved","stock":{"onHand":5,"reserved":0}}},"#,
         r#""origin":{"partition":0,"offset":1},"judgedAt":"2026-03-01T10:00:00.123Z"}"#,
     );
-    assert_eq!(written(&mut warehouse, "adjustments"), [applied, refused]);
+    assert_eq!(of_store(&written, "adjustments"), [applied, refused]);
 }
 
 #[track_caller]

@@ -1,14 +1,19 @@
 //! State stores: what processors remember.
 //!
-//! A store has two layers. The *committed* layer ([`StoreBackend`], on disk or in memory) holds what Kafka
-//! has committed to the store's changelog, together with the changelog offset that it stands for. The
+//! A store has layers. The *committed* layer ([`StoreBackend`]) holds what Kafka has committed to the store's
+//! changelog, together with the changelog offset that it stands for: the latest of it in memory, the rest on disk. The
 //! *overlay* holds what the open transaction wrote; it goes down only after Kafka's commit, and is thrown
 //! away when the transaction is aborted. So a store is never ahead of Kafka.
+//!
+//! What a processor knows as a store is a [`Section`] of what is kept: stores share their files and their changelog.
 
 mod backend;
 mod fjall;
 mod memory;
+mod merge;
 mod overlay;
+mod section;
+mod write_buffer;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -18,6 +23,8 @@ pub use self::backend::{BackendError, Change, Checkpoint, StoreBackend, StoreSup
 pub use self::fjall::{FjallStores, OpenStoresError};
 pub use self::memory::MemoryStore;
 pub(crate) use self::overlay::OverlayStore;
+pub(crate) use self::section::Section;
+pub(crate) use self::write_buffer::BufferedStores;
 
 use crate::codec::{DecodeError, EncodeError};
 use crate::topic::TopicSpec;

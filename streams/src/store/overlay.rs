@@ -7,19 +7,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::merge::merge;
 use super::{BackendError, Change, Checkpoint, StoreBackend};
 
 pub(crate) struct OverlayStore {
     committed: Arc<dyn StoreBackend>,
     overlay: BTreeMap<Bytes, Option<Bytes>>,
-    /// No key below this one has a value. Spares whoever uses a store as a queue from passing, at each look at its
-    /// front, over all that the files still remember as deleted.
-    floor: RefCell<Bytes>,
+    /// Of each section a key below which none has a value. Spares whoever uses a store as a queue from passing, at
+    /// each look at its front, over all that the files still remember as deleted.
+    floors: RefCell<BTreeMap<Bytes, Bytes>>,
 }
 
 impl OverlayStore {
     pub(crate) fn new(committed: Arc<dyn StoreBackend>) -> Self {
-        Self { committed, overlay: BTreeMap::new(), floor: RefCell::default() }
+        Self { committed, overlay: BTreeMap::new(), floors: RefCell::default() }
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
@@ -29,18 +30,21 @@ impl OverlayStore {
         }
     }
 
-    /// Sets the key's value, or deletes the key.
-    pub(crate) fn write(&mut self, key: Bytes, value: Option<Bytes>) {
-        let floor = self.floor.get_mut();
-        if value.is_some() && key < *floor {
+    /// Sets the value of a key of the section, or deletes the key.
+    pub(crate) fn write(&mut self, section: &Bytes, key: Bytes, value: Option<Bytes>) {
+        if value.is_some()
+            && let Some(floor) = self.floors.get_mut().get_mut(section)
+            && key < *floor
+        {
             *floor = key.clone();
         }
         self.overlay.insert(key, value);
     }
 
-    /// At most `limit` entries between the bounds, in the order of their keys.
+    /// At most `limit` entries between the bounds, which lie within the section, in the order of their keys.
     pub(crate) fn range(
         &self,
+        section: &Bytes,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         limit: usize,
@@ -48,26 +52,27 @@ impl OverlayStore {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let floor = self.floor.borrow().clone();
+        let floor = self.floors.borrow().get(section).unwrap_or(section).clone();
         let at_floor = match from {
             Bound::Unbounded => true,
-            Bound::Included(from) | Bound::Excluded(from) => from < floor.as_ref(),
+            Bound::Included(from) => from <= floor.as_ref(),
+            Bound::Excluded(from) => from < floor.as_ref(),
         };
         let found = self.entries(if at_floor { Bound::Included(&floor) } else { from }, to, limit)?;
         if at_floor {
-            self.raise_floor(found.first().map(|(key, _)| key), to);
+            self.raise_floor(section, floor, found.first().map(|(key, _)| key), to);
         }
         Ok(found)
     }
 
     /// There is nothing between the floor and `first`, or `to` if there is no first.
-    fn raise_floor(&self, first: Option<&Bytes>, to: Bound<&[u8]>) {
-        let floor = match (first, to) {
+    fn raise_floor(&self, section: &Bytes, floor: Bytes, first: Option<&Bytes>, to: Bound<&[u8]>) {
+        let higher = match (first, to) {
             (Some(first), _) => first.clone(),
             (None, Bound::Excluded(to) | Bound::Included(to)) => Bytes::copy_from_slice(to),
             (None, Bound::Unbounded) => return,
         };
-        self.floor.replace_with(|known| std::mem::take(known).max(floor));
+        self.floors.borrow_mut().insert(section.clone(), floor.max(higher));
     }
 
     fn entries(
@@ -76,24 +81,12 @@ impl OverlayStore {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, BackendError> {
-        if is_empty(from, to) {
-            return Ok(Vec::new());
-        }
         let mut found = Vec::new();
-        let mut written = self.overlay.range::<[u8], _>((from, to)).peekable();
-        self.committed.range(from, to, &mut |key, value| {
-            while let Some((key, value)) = written.next_if(|(written, _)| written.as_ref() < key) {
-                found.extend(value.clone().map(|value| (key.clone(), value)));
-            }
-            match written.next_if(|(written, _)| written.as_ref() == key) {
-                Some((key, value)) => found.extend(value.clone().map(|value| (key.clone(), value))),
-                None => found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value))),
-            }
+        let mut take = |key: &[u8], value: &[u8]| {
+            found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
             if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        let rest = written.filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-        found.extend(rest.take(limit.saturating_sub(found.len())));
-        found.truncate(limit);
+        };
+        merge(&self.overlay, from, to, &mut take, |visit| self.committed.range(from, to, visit))?;
         Ok(found)
     }
 
@@ -116,21 +109,11 @@ impl OverlayStore {
     pub(crate) fn abort(&mut self) {
         self.overlay.clear();
         // What the transaction had deleted is there again.
-        self.floor.get_mut().clear();
+        self.floors.get_mut().clear();
     }
 
     pub(crate) fn committed(&self) -> &Arc<dyn StoreBackend> {
         &self.committed
-    }
-}
-
-fn is_empty(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
-    match (from, to) {
-        (Bound::Included(from), Bound::Included(to)) => from > to,
-        (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => {
-            from >= to
-        }
-        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
     }
 }
 
@@ -140,6 +123,8 @@ mod tests {
 
     use super::super::MemoryStore;
     use super::*;
+
+    const ALL: Bytes = Bytes::new();
 
     fn at(offset: i64) -> Checkpoint {
         Checkpoint { offset, at: crate::Timestamp::from_millis(0) }
@@ -187,7 +172,7 @@ mod tests {
             backend.apply(committed, at(1)).unwrap();
             let mut store = OverlayStore::new(backend.clone());
             for (key, value) in written {
-                store.write(key, value);
+                store.write(&ALL, key, value);
             }
 
             for key in model.keys() {
@@ -201,12 +186,12 @@ mod tests {
                 .take(limit)
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
-            prop_assert_eq!(store.range(bounds.0, bounds.1, limit).unwrap(), expected);
+            prop_assert_eq!(store.range(&ALL, bounds.0, bounds.1, limit).unwrap(), expected);
 
             store.commit(at(2)).unwrap();
             prop_assert_eq!(backend.checkpoint().unwrap(), Some(at(2)));
             let all: Vec<_> = model.into_iter().collect();
-            prop_assert_eq!(store.range(Bound::Unbounded, Bound::Unbounded, 100).unwrap(), all);
+            prop_assert_eq!(store.range(&ALL, Bound::Unbounded, Bound::Unbounded, 100).unwrap(), all);
         }
 
         /// The same for any sequence of writes, reads, commits and aborts.
@@ -217,7 +202,7 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Write(key, value) => {
-                        store.write(key.clone(), value.clone());
+                        store.write(&ALL, key.clone(), value.clone());
                         match value {
                             Some(value) => model.insert(key, value),
                             None => model.remove(&key),
@@ -228,7 +213,7 @@ mod tests {
                         let expected: Vec<_> =
                             model.clone().into_iter().filter(|(key, _)| between(key)).take(limit).collect();
                         let from = from.as_ref().map_or(Bound::Unbounded, |from| Bound::Included(&from[..]));
-                        prop_assert_eq!(store.range(from, Bound::Excluded(&to[..]), limit).unwrap(), expected);
+                        prop_assert_eq!(store.range(&ALL, from, Bound::Excluded(&to[..]), limit).unwrap(), expected);
                     }
                     Step::Commit => {
                         store.commit(at(1)).unwrap();
@@ -248,10 +233,10 @@ mod tests {
             let backend = Arc::new(MemoryStore::default());
             backend.apply(committed, at(1)).unwrap();
             let mut store = OverlayStore::new(backend);
-            let all = |store: &OverlayStore| store.range(Bound::Unbounded, Bound::Unbounded, 100).unwrap();
+            let all = |store: &OverlayStore| store.range(&ALL, Bound::Unbounded, Bound::Unbounded, 100).unwrap();
             let before = all(&store);
             for (key, value) in written {
-                store.write(key, value);
+                store.write(&ALL, key, value);
             }
             store.abort();
             prop_assert_eq!(all(&store), before);

@@ -10,7 +10,7 @@ use crate::codec::DecodeError;
 use crate::codec::{Key, Value, decode_key, decode_value};
 use crate::global::{GlobalTable, GlobalTableSpec};
 use crate::processor::Processor;
-use crate::store::{Fold, Store, StoreSpec};
+use crate::store::{Fold, Section, Store, StoreSpec};
 use crate::topic::{Cleanup, Topic, TopicSpec};
 
 use super::node::{self, ProcessorNode};
@@ -39,13 +39,16 @@ impl TopologyBuilder {
         Self { graph: Rc::new(RefCell::new(Topology::empty(application))) }
     }
 
-    /// A store with a changelog topic of its own, `<application>-<name>-changelog`.
+    /// A store. All of an application's stores share one changelog topic, `<application>-changelog`, in which the
+    /// keys of each stand under `<name>/`: so a transaction writes to one partition of it, however many stores it
+    /// changes.
+    ///
+    /// # Panics
+    /// When there is a store of that name already.
     pub fn store<K: Key, V: Value>(&mut self, name: &str) -> Store<K, V> {
         let mut graph = self.graph.borrow_mut();
-        let changelog = format!("{}-{name}-changelog", graph.application);
-        let cleanup = Cleanup::Compact { min_lag: std::time::Duration::ZERO };
-        let changelog = TopicSpec { name: changelog.into(), cleanup };
-        graph.add_store(StoreSpec { name: name.into(), changelog, fold: Fold::LastValue })
+        let store = graph.state();
+        graph.add_section(Section::of(name, store))
     }
 
     /// A store whose content is a topic with a meaning of its own, which therefore is its changelog: what
@@ -64,7 +67,9 @@ impl TopologyBuilder {
         };
         let spec =
             StoreSpec { name: name.into(), changelog: topic.spec(), fold: Fold::Accept(Arc::new(accept)) };
-        self.graph.borrow_mut().add_store(spec)
+        let mut graph = self.graph.borrow_mut();
+        let store = graph.add_store(spec);
+        graph.add_section(Section::whole(name, store))
     }
 
     /// The whole of a topic, in every instance: for lookups by keys other than the records' own.
@@ -209,14 +214,33 @@ impl Topology {
             nodes: Vec::new(),
             children: Vec::new(),
             stores: Vec::new(),
+            sections: Vec::new(),
             global_tables: Vec::new(),
             sinks: Vec::new(),
         }
     }
 
-    fn add_store<K, V>(&mut self, spec: StoreSpec) -> Store<K, V> {
+    /// What holds the sections of all stores that have no topic of their own.
+    fn state(&mut self) -> usize {
+        let known = self.stores.iter().position(|store| matches!(store.fold, Fold::LastValue));
+        known.unwrap_or_else(|| {
+            let changelog = format!("{}-changelog", self.application).into();
+            let cleanup = Cleanup::Compact { min_lag: std::time::Duration::ZERO };
+            let changelog = TopicSpec { name: changelog, cleanup };
+            self.add_store(StoreSpec { name: "state".into(), changelog, fold: Fold::LastValue })
+        })
+    }
+
+    fn add_store(&mut self, spec: StoreSpec) -> usize {
         self.stores.push(spec);
-        Store::new(self.stores.len() - 1)
+        self.stores.len() - 1
+    }
+
+    fn add_section<K, V>(&mut self, section: Section) -> Store<K, V> {
+        let is_known = self.sections.iter().any(|known| known.name == section.name);
+        assert!(!is_known, "there is a store {:?} already", section.name);
+        self.sections.push(section);
+        Store::new(self.sections.len() - 1)
     }
 
     fn add_node(&mut self, node: Box<dyn Node>) -> NodeId {

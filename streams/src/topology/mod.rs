@@ -9,12 +9,14 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 pub use self::builder::{Stream, TopologyBuilder};
 pub(crate) use self::node::{AnyRecord, Node};
 
 use crate::codec::DecodeError;
 use crate::global::GlobalTableSpec;
-use crate::store::StoreSpec;
+use crate::store::{Section, StoreSpec};
 use crate::topic::{Cleanup, TopicSpec};
 
 /// A node's place in its topology.
@@ -29,7 +31,10 @@ pub struct Topology {
     pub(crate) sources: Vec<Source>,
     pub(crate) nodes: Vec<Box<dyn Node>>,
     pub(crate) children: Vec<Vec<NodeId>>,
+    /// What is kept, each with a changelog.
     pub(crate) stores: Vec<StoreSpec>,
+    /// What processors know as stores: each is a section of one of the above.
+    pub(crate) sections: Vec<Section>,
     pub(crate) global_tables: Vec<GlobalTableSpec>,
     pub(crate) sinks: Vec<TopicSpec>,
 }
@@ -83,6 +88,12 @@ impl Topology {
         format!("{}-dlq", self.application).into()
     }
 
+    /// The section in which a key of a store stands, and the key as the section knows it.
+    pub(crate) fn in_section(&self, store: usize, key: &Bytes) -> Option<(usize, Bytes)> {
+        let sections = self.sections.iter().enumerate().filter(|(_, section)| section.store == store);
+        sections.filter_map(|(index, section)| Some((index, section.strip(key)?))).next()
+    }
+
     pub(crate) fn source(&self, topic: &str) -> Option<&Source> {
         self.sources.iter().find(|source| source.topic.name.as_ref() == topic)
     }
@@ -95,7 +106,7 @@ impl fmt::Debug for Topology {
         f.debug_struct("Topology")
             .field("application", &self.application)
             .field("sources", &names(self.source_topics().collect()))
-            .field("stores", &self.stores.iter().map(|store| &store.name).collect::<Vec<_>>())
+            .field("stores", &self.sections.iter().map(|section| &section.name).collect::<Vec<_>>())
             .field("sinks", &names(self.sinks.iter().collect()))
             .finish_non_exhaustive()
     }

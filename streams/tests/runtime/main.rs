@@ -178,9 +178,9 @@ async fn a_store_that_cannot_be_trusted_is_rebuilt() {
         running.streams.close();
         {
             let state = StateDirectory::open(&app.state_path(), None).unwrap();
-            let store = state.store("limits", "spent", partition_of(b"a", PARTITIONS)).unwrap();
+            let store = state.store("limits", "state", partition_of(b"a", PARTITIONS)).unwrap();
             let offset = store.checkpoint().unwrap().unwrap().offset + beyond;
-            store.apply(vec![("a".into(), Some("1".into()))], Checkpoint { offset, at }).unwrap();
+            store.apply(vec![("spent/a".into(), Some("1".into()))], Checkpoint { offset, at }).unwrap();
         }
         let running = app.start();
         assert_eq!(running.queries().get(&running.spent, &"a".to_string()).unwrap(), Some(found), "{case}");
@@ -193,9 +193,9 @@ async fn state_without_offsets_is_refused() {
     let app = App::new("expired");
     app.start().streams.close();
     let state = ProducerRecord {
-        topic: "limits-spent-changelog".into(),
+        topic: "limits-changelog".into(),
         partition: 0,
-        key: Some("a".into()),
+        key: Some("spent/a".into()),
         value: Some("70".into()),
         headers: Vec::new(),
     };

@@ -7,7 +7,7 @@ use domain::{
 };
 use inventory_service::AdjustmentOutcome;
 use service::topics::{ORDER_OUTCOMES, ORDER_REQUESTS, ORDER_VALIDATIONS, ORDERS, TIERS};
-use streams::{Timestamp, Topic};
+use streams::Timestamp;
 
 use super::Plan;
 use super::customers::Told;
@@ -15,8 +15,6 @@ use super::fleet::{Fleet, Side};
 use super::logs::{Entry, Logs};
 use super::poison::Poison;
 use crate::Service;
-
-const STOCK: Topic<ProductId, Stock> = Topic::new("inventory-service-stock-changelog");
 
 /// Panics with what does not hold.
 pub(super) fn check(logs: &Logs<'_>, told: &Told, poison: &Poison, plan: &Plan, fleet: &Fleet) {
@@ -169,7 +167,8 @@ fn tiers(logs: &Logs<'_>, told: &Told, orders: &BTreeMap<OrderId, Order>) {
 /// At all times 0 ≤ reserved ≤ on hand; at the end nothing is reserved, and what is missing was sold.
 fn stock(logs: &Logs<'_>, told: &Told, orders: &BTreeMap<OrderId, Order>, verdicts: &Verdicts) {
     let mut stocks: BTreeMap<ProductId, Stock> = BTreeMap::new();
-    for Entry { key, value, .. } in logs.entries(&STOCK) {
+    for Entry { key, value, .. } in logs.store_entries("inventory-service", "stock") {
+        let (key, value): (ProductId, Stock) = (key, value);
         assert!(0 <= value.reserved && value.reserved <= value.on_hand, "{key}: {value:?}");
         stocks.insert(key, value);
     }
@@ -190,7 +189,7 @@ fn stock(logs: &Logs<'_>, told: &Told, orders: &BTreeMap<OrderId, Order>, verdic
         assert_eq!(stock, Stock { on_hand, reserved: 0 }, "the stock of {product}");
     }
     assert!(stocks.values().all(|stock| *stock == Stock::default()), "stock from nowhere: {stocks:?}");
-    let reservations = logs.table("inventory-service-reservations-changelog");
+    let reservations = logs.table("inventory-service", "reservations");
     assert!(reservations.is_empty(), "reservations of decided orders: {reservations:?}");
 }
 
@@ -203,13 +202,13 @@ fn exposure(logs: &Logs<'_>, orders: &BTreeMap<OrderId, Order>, verdicts: &Verdi
             *expected.entry(order.customer_id.to_string()).or_default() += total;
         }
     }
-    for topic in ["fraud-service-minutes-changelog", "fraud-service-moments-changelog"] {
+    for store in ["minutes", "moments"] {
         let mut sums: BTreeMap<String, i64> = BTreeMap::new();
-        for (key, sum) in logs.table(topic) {
+        for (key, sum) in logs.table("fraud-service", store) {
             let customer = key.split('/').nth(1).unwrap_or_default();
             *sums.entry(customer.to_string()).or_default() += sum.as_i64().expect("a sum");
         }
-        assert_eq!(sums, expected, "{topic}");
+        assert_eq!(sums, expected, "{store}");
     }
 }
 

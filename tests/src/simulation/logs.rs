@@ -90,20 +90,32 @@ impl<'a> Logs<'a> {
     /// The entries of a topic, without the poison that was put there.
     pub(super) fn entries<K: Key, V: Value>(&self, topic: &Topic<K, V>) -> Vec<Entry<K, V>> {
         let records = self.records(topic.name()).into_iter().filter(|record| !Poison::is(record));
-        let decode = |record: ConsumerRecord| Entry {
-            partition: record.partition,
-            offset: record.offset,
-            at: record.timestamp,
-            key: decode_key(record.key.as_deref().expect("a key")).expect("a key of the topic"),
-            value: decode_value(record.value.as_deref().expect("a value")).expect("a value of the topic"),
-        };
-        records.map(decode).collect()
+        records.map(|record| entry(&record)).collect()
     }
 
-    /// The latest value of each key of a changelog, as text and JSON.
-    pub(super) fn table(&self, topic: &str) -> std::collections::BTreeMap<String, serde_json::Value> {
+    /// What was put under the keys of a store.
+    pub(super) fn store_entries<K: Key, V: Value>(&self, application: &str, store: &str) -> Vec<Entry<K, V>> {
+        self.changelog(application, store).iter().map(entry).collect()
+    }
+
+    /// The changelog records of a store, with its own keys.
+    fn changelog(&self, application: &str, store: &str) -> Vec<ConsumerRecord> {
+        let prefix = format!("{store}/");
+        let of_store = |record: ConsumerRecord| {
+            let key = record.key.filter(|key| key.starts_with(prefix.as_bytes()))?;
+            Some(ConsumerRecord { key: Some(key.slice(prefix.len()..)), ..record })
+        };
+        self.records(&format!("{application}-changelog")).into_iter().filter_map(of_store).collect()
+    }
+
+    /// The latest value of each key of a store, as text and JSON.
+    pub(super) fn table(
+        &self,
+        application: &str,
+        store: &str,
+    ) -> std::collections::BTreeMap<String, serde_json::Value> {
         let mut table = std::collections::BTreeMap::new();
-        for record in self.records(topic) {
+        for record in self.changelog(application, store) {
             let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
             match record.value {
                 Some(value) => table.insert(key, serde_json::from_slice(&value).expect("JSON")),
@@ -119,6 +131,16 @@ impl<'a> Logs<'a> {
         let partitions: Vec<_> =
             (0..self.partitions).map(|partition| TopicPartition::new(topic, partition)).collect();
         partitions.into_iter().flat_map(|partition| read(&mut *reader, partition)).collect()
+    }
+}
+
+fn entry<K: Key, V: Value>(record: &ConsumerRecord) -> Entry<K, V> {
+    Entry {
+        partition: record.partition,
+        offset: record.offset,
+        at: record.timestamp,
+        key: decode_key(record.key.as_deref().expect("a key")).expect("a key of the topic"),
+        value: decode_value(record.value.as_deref().expect("a value")).expect("a value of the topic"),
     }
 }
 
