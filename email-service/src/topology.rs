@@ -34,6 +34,7 @@ pub fn topology() -> EmailTopology {
     builder
         .source(&topics::ORDERS)
         .filter(|_, order| order.state.is_final())
+        .commit_late(|_, _| true)
         .process(Deduplicate { decided })
         .process(FindCustomer { customers, waiting })
         .sink_by(&topics::TIERS, |_, record| tier(record));

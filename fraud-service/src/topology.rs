@@ -23,6 +23,7 @@ fn with_stores(policy: FraudPolicy) -> (Topology, Stores) {
 
     builder
         .source(&topics::ORDERS)
+        .commit_late(|_, order| order.state.is_final())
         .flat_map(|_, order| Purchase::of(&order).map(|purchase| (order.customer_id, purchase)))
         .repartition("orders-by-customer")
         .process(FraudCheck { policy, rows, exposure })

@@ -48,6 +48,8 @@ impl Processor for AdjustStock {
         };
         let judged_at = now(context);
         let result = AdjustmentResult { quantity, outcome, origin: origin(context), judged_at };
+        // Who sent it waits for it.
+        context.commit();
         Ok(context.put(&self.stores.adjustments, &key, &result)?)
     }
 

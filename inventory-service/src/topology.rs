@@ -18,7 +18,10 @@ pub fn topology() -> (Topology, Stores) {
     let mut builder = Topology::builder("inventory-service");
     let stores = Stores::new(&mut builder);
 
-    let received = builder.source(&topics::ORDERS).process(ReceiveOrder { stores });
+    let received = builder
+        .source(&topics::ORDERS)
+        .commit_late(|_, order| order.state.is_final())
+        .process(ReceiveOrder { stores });
     let verdicts = received.clone().filter_map_values(|_, received: Received| received.verdict());
     verdicts.sink(&topics::ORDER_VALIDATIONS);
 

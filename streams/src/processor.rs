@@ -186,6 +186,12 @@ impl<'a, K: Clone + Send + 'static, V: Clone + Send + 'static> Context<'a, K, V>
         self.run.table_read_to_end_as_of(table.index)
     }
 
+    /// Asks for a commit as soon as the input is drained: for changes of stores that somebody waits to read. What goes
+    /// to a topic asks for it by itself.
+    pub fn commit(&mut self) {
+        self.run.is_urgent = true;
+    }
+
     /// Adds one to the counter `name`, which the application's metrics show once the transaction is committed.
     pub fn count(&mut self, name: &'static str) {
         self.run.count(name);

@@ -29,7 +29,18 @@ pub(crate) struct Run {
     pub(crate) ends: BTreeMap<Arc<str>, EndOfInput>,
     pub(crate) output: Vec<ProducerRecord>,
     pub(crate) counts: BTreeMap<&'static str, u64>,
-    waiting: VecDeque<(NodeId, AnyRecord)>,
+    /// Whether somebody waits for what was done since the last commit.
+    pub(crate) is_urgent: bool,
+    /// Whether nobody waits for what comes of the record in work.
+    is_late: bool,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A record on its way to a node.
+struct Waiting {
+    node: NodeId,
+    record: AnyRecord,
+    is_late: bool,
 }
 
 impl Run {
@@ -53,19 +64,22 @@ impl Run {
             ends: BTreeMap::new(),
             output: Vec::new(),
             counts: BTreeMap::new(),
+            is_urgent: false,
+            is_late: false,
             waiting: VecDeque::new(),
         }
     }
 
     /// Hands a record to a node, and all that follows from it to the nodes after it.
     pub(crate) fn run(&mut self, node: NodeId, record: AnyRecord) -> Result<(), ProcessError> {
-        self.waiting.push_back((node, record));
+        self.waiting.push_back(Waiting { node, record, is_late: false });
         self.run_waiting()
     }
 
     /// Lets a node do what is due by the wall clock, and all that follows from it.
     pub(crate) fn punctuate(&mut self, node: NodeId) -> Result<(), ProcessError> {
         let topology = self.topology.clone();
+        self.is_late = false;
         if let Some(processor) = topology.nodes.get(node) {
             processor.punctuate(node, self)?;
         }
@@ -74,7 +88,8 @@ impl Run {
 
     fn run_waiting(&mut self) -> Result<(), ProcessError> {
         let topology = self.topology.clone();
-        while let Some((node, record)) = self.waiting.pop_front() {
+        while let Some(Waiting { node, record, is_late }) = self.waiting.pop_front() {
+            self.is_late = is_late;
             if let Some(processor) = topology.nodes.get(node) {
                 processor.process(node, record, self).inspect_err(|_| self.waiting.clear())?;
             }
@@ -88,6 +103,7 @@ impl Run {
             self.stores.iter_mut().for_each(OverlayStore::abort);
         }
         self.output.clear();
+        self.is_urgent = false;
         self.counts.clear();
         self.waiting.clear();
         // What was read to the end may be read again.
@@ -105,13 +121,28 @@ impl Run {
             return;
         };
         for child in others {
-            self.waiting.push_back((*child, Box::new((key.clone(), value.clone()))));
+            self.wait(*child, Box::new((key.clone(), value.clone())));
         }
-        self.waiting.push_back((*last, Box::new((key, value))));
+        self.wait(*last, Box::new((key, value)));
+    }
+
+    fn wait(&mut self, node: NodeId, record: AnyRecord) {
+        self.waiting.push_back(Waiting { node, record, is_late: self.is_late });
+    }
+
+    /// Nobody waits for what comes of the record in work.
+    pub(crate) fn commit_late(&mut self) {
+        self.is_late = true;
+    }
+
+    /// Somebody may wait for what was done.
+    fn hurry(&mut self) {
+        self.is_urgent |= !self.is_late;
     }
 
     pub(crate) fn send(&mut self, topic: Arc<str>, key: Bytes, value: Bytes) {
         let partition = partition_of(&key, self.partitions);
+        self.hurry();
         self.output.push(ProducerRecord {
             topic,
             partition,
@@ -128,6 +159,7 @@ impl Run {
         headers: Vec<Header>,
     ) {
         let topic = self.topology.dead_letter_topic();
+        self.hurry();
         self.output.push(ProducerRecord { topic, partition: self.partition, key, value, headers });
         self.count("dead_letters");
     }
@@ -167,6 +199,10 @@ impl Run {
     fn write(&mut self, section: usize, key: Bytes, value: Option<Bytes>) {
         let section = &self.topology.sections[section];
         self.stores[section.store].write(section.prefix(), section.key(key), value);
+        // Others read the topic.
+        if self.topology.stores[section.store].is_topic() {
+            self.hurry();
+        }
     }
 
     pub(crate) fn prefix<K: Key, V: Value>(

@@ -191,6 +191,21 @@ impl Task {
         self.dirty || !self.run.output.is_empty() || self.run.stores.iter().any(OverlayStore::is_dirty)
     }
 
+    /// How many records wait to be sent.
+    pub(crate) fn output_count(&self) -> usize {
+        self.run.output.len()
+    }
+
+    /// Whether somebody waits for what was done since the last commit.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.run.is_urgent
+    }
+
+    /// Nothing was done that anybody could wait for.
+    pub(crate) fn calm_down(&mut self) {
+        self.run.is_urgent = false;
+    }
+
     /// After Kafka's commit: the stores take what was written. `checkpoints` gives for each store that was
     /// written the offset after its last changelog record.
     pub(crate) fn commit(
@@ -208,6 +223,7 @@ impl Task {
         }
         self.committed.clone_from(&self.positions);
         self.dirty = false;
+        self.run.is_urgent = false;
         Ok(Committed { keys, counts: std::mem::take(&mut self.run.counts) })
     }
 

@@ -33,6 +33,10 @@ use crate::task::Task;
 const MAX_TRANSACTION_TIME: Duration = Duration::from_secs(1);
 /// A transaction is committed after this many input records at the latest.
 const MAX_TRANSACTION_RECORDS: usize = 10_000;
+/// What nobody waits for is committed this late.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+/// So many records are sent at a time: each of their own, they would each wake the client's thread.
+const SENT_TOGETHER: usize = 500;
 /// Positions without effects are committed this late.
 const POSITIONS_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a poll may wait when nothing is due.
@@ -79,7 +83,10 @@ struct Running {
 /// What has been done since the last commit.
 #[derive(Default)]
 struct Transaction {
+    /// When Kafka's transaction began, if it has begun.
     begun: Option<Timestamp>,
+    /// When the first thing was done that has to be committed.
+    since: Option<Timestamp>,
     records: usize,
 }
 
@@ -213,13 +220,14 @@ impl Worker {
 
     fn wait(&self) -> Duration {
         let idle = if self.pending.values().any(Option::is_none) { RESTORING_WAIT } else { IDLE_WAIT };
-        if self.transaction.begun.is_some() {
+        if self.transaction.begun.is_some() || self.is_urgent() {
             return Duration::ZERO;
         }
         let now = self.now();
+        let commit_due = self.transaction.since.map(|since| COMMIT_INTERVAL.saturating_sub(now.since(since)));
         let due = self.tasks.values().filter_map(|running| running.task.until_punctuation(now)).min();
         let positions_due = self.moved().next().map(|_| self.until_positions_commit(now));
-        [due, positions_due].into_iter().flatten().fold(idle, Duration::min)
+        [due, commit_due, positions_due].into_iter().flatten().fold(idle, Duration::min)
     }
 
     /// Zero also when the clock was set back: then it would not be for too long.
@@ -419,9 +427,17 @@ impl Worker {
             }
             None => catch_panic(|| running.task.process(&record, now)),
         };
+        let has_effects = running.task.has_effects();
+        let is_much = running.task.output_count() >= SENT_TOGETHER;
+        if has_effects {
+            self.transaction.since.get_or_insert(now);
+        }
         self.transaction.records += 1;
         let culprit = Some((input, record.offset));
-        let sent = result.map_err(Failure::Process).and_then(|()| self.send_output(record.partition));
+        let mut sent = result.map_err(Failure::Process);
+        if is_much {
+            sent = sent.and_then(|()| self.send_output().map_err(Failure::Client));
+        }
         match sent {
             Err(failure) => self.failed(failure, culprit),
             Ok(()) if self.is_full(now) => self.commit_or_blame(culprit),
@@ -430,20 +446,33 @@ impl Worker {
     }
 
     fn is_full(&self, now: Timestamp) -> bool {
+        let Transaction { begun, since, records } = self.transaction;
+        let has_passed =
+            |start: Option<Timestamp>| start.is_some_and(|s| now.since(s) >= MAX_TRANSACTION_TIME);
         self.retry.is_record_by_record()
-            || self.transaction.records >= MAX_TRANSACTION_RECORDS
-            || self.transaction.begun.is_some_and(|begun| now.since(begun) >= MAX_TRANSACTION_TIME)
+            || records >= MAX_TRANSACTION_RECORDS
+            || has_passed(begun)
+            || has_passed(since)
     }
 
-    /// The input is drained: what is done is committed, and what is read to its end is known.
+    /// Whether somebody waits for what was done.
+    fn is_urgent(&self) -> bool {
+        self.tasks.values().any(|running| running.task.is_urgent())
+    }
+
+    /// The input is drained: what somebody waits for is committed, and what is read to its end is known.
     fn drained(&mut self) -> Result<(), WorkerError> {
         let now = self.now();
-        let effects = self.tasks.values().any(|running| running.task.has_effects());
-        let due = self.until_positions_commit(now).is_zero() && self.moved().next().is_some();
-        if effects || due {
+        let has_effects = self.has_effects();
+        let is_due = self.transaction.since.is_some_and(|since| now.since(since) >= COMMIT_INTERVAL)
+            || (self.until_positions_commit(now).is_zero() && self.moved().next().is_some());
+        if is_due || (has_effects && self.is_urgent()) {
             self.commit()?;
         } else {
-            self.transaction.records = 0;
+            if !has_effects {
+                self.transaction.records = 0;
+                self.tasks.values_mut().for_each(|running| running.task.calm_down());
+            }
             self.publish_positions();
         }
         self.note_ends()?;
@@ -451,6 +480,10 @@ impl Worker {
             self.touch()?;
         }
         Ok(())
+    }
+
+    fn has_effects(&self) -> bool {
+        self.tasks.values().any(|running| running.task.has_effects())
     }
 
     /// Records without effect count as committed: what is committed is what they leave behind.
@@ -470,6 +503,8 @@ impl Worker {
         if self.transaction.begun.is_some() || !is_trusted || !self.tasks.values().any(is_due) {
             return Ok(());
         }
+        // What lingers there of records is not theirs.
+        self.commit()?;
         let due: Vec<i32> = self
             .tasks
             .iter()
@@ -493,8 +528,7 @@ impl Worker {
     fn punctuate_task(&mut self, partition: i32, now: Timestamp) -> Result<(), Failure> {
         let Some(running) = self.tasks.get_mut(&partition) else { return Ok(()) };
         catch_panic(|| running.task.punctuate(now)).map_err(Failure::Process)?;
-        self.send_output(partition)?;
-        if self.transaction.begun.is_none() {
+        if !running.task.has_effects() {
             return Ok(());
         }
         let offsets: Vec<(TopicPartition, i64)> = self.moved().collect();
@@ -535,15 +569,12 @@ impl Worker {
 
     // ---- the transaction ----
 
-    /// Sends what a task has put out, within the transaction.
-    fn send_output(&mut self, partition: i32) -> Result<(), Failure> {
-        let Some(running) = self.tasks.get_mut(&partition) else { return Ok(()) };
-        if !running.task.has_effects() {
-            return Ok(());
-        }
-        let output: Vec<ProducerRecord> = running.task.take_output().collect();
-        self.begin().map_err(Failure::Client)?;
-        output.into_iter().try_for_each(|record| self.producer.send(record, None)).map_err(Failure::Client)
+    /// Sends what the tasks have put out, within the transaction.
+    fn send_output(&mut self) -> Result<(), ClientError> {
+        self.begin()?;
+        let output: Vec<ProducerRecord> =
+            self.tasks.values_mut().flat_map(|running| running.task.take_output()).collect();
+        output.into_iter().try_for_each(|record| self.producer.send(record, None))
     }
 
     fn begin(&mut self) -> Result<(), ClientError> {
@@ -575,7 +606,7 @@ impl Worker {
         &mut self,
         offsets: &[(TopicPartition, i64)],
     ) -> Result<Vec<(usize, i64)>, ClientError> {
-        self.begin()?;
+        self.send_output()?;
         let stores = self.application.topology.stores.len();
         for (ordinal, running) in self.tasks.values().enumerate() {
             for (store, record) in running.task.changelog() {

@@ -92,6 +92,13 @@ pub(crate) struct StoreSpec {
     pub(crate) fold: Fold,
 }
 
+impl StoreSpec {
+    /// Whether its changelog is a topic with a meaning.
+    pub(crate) fn is_topic(&self) -> bool {
+        matches!(self.fold, Fold::Accept(_))
+    }
+}
+
 /// How a record of the changelog is taken into the store when it is restored.
 #[derive(Clone)]
 pub(crate) enum Fold {

@@ -122,6 +122,15 @@ impl<K: Clone + Send + 'static, V: Clone + Send + 'static> Stream<K, V> {
         self.then(node::flat_map(function))
     }
 
+    /// Nobody waits for what comes of the records for which `predicate` holds: it may be committed with something else,
+    /// or up to 100 ms later.
+    ///
+    /// Transactions cost what they cost, however little is in them. Without this step, what goes to a topic is
+    /// committed as soon as the input is drained, and what only changes stores as late as here.
+    pub fn commit_late(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Stream<K, V> {
+        self.then(node::commit_late(predicate))
+    }
+
     /// A step that may keep state.
     pub fn process<P>(self, processor: P) -> Stream<P::KeyOut, P::ValueOut>
     where
@@ -222,7 +231,7 @@ impl Topology {
 
     /// What holds the sections of all stores that have no topic of their own.
     fn state(&mut self) -> usize {
-        let known = self.stores.iter().position(|store| matches!(store.fold, Fold::LastValue));
+        let known = self.stores.iter().position(|store| !store.is_topic());
         known.unwrap_or_else(|| {
             let changelog = format!("{}-changelog", self.application).into();
             let cleanup = Cleanup::Compact { min_lag: std::time::Duration::ZERO };

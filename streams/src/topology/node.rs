@@ -75,6 +75,20 @@ where
     }))
 }
 
+pub(super) fn commit_late<K, V>(predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Box<dyn Node>
+where
+    K: Clone + Send + 'static,
+    V: Clone + Send + 'static,
+{
+    Box::new(FlatMapNode(move |node, record, run: &mut Run| {
+        let (key, value) = typed(record);
+        if predicate(&key, &value) {
+            run.commit_late();
+        }
+        run.forward(node, key, value);
+    }))
+}
+
 /// Writes records to the topic that the function names.
 pub(super) struct SinkNode<K, V, F> {
     topic: F,
