@@ -7,10 +7,10 @@
 //!
 //! - `rows`: for each order what was said of its present attempt, and what that added;
 //! - `sums`: what counts, as sums of the hours of the clock, each with as much detail as it needs
-//!   (`sums.rs`). A window touches two hours, so a verdict needs the order's row and two sums, found by
-//!   their keys, and leaves the row and one sum behind. Only for who orders much there are minutes and
-//!   seconds below the hour, at most two of each to read and one of each to write. So the cost does not grow
-//!   with the number of the customer's orders, and nothing is searched.
+//!   (`sums.rs`). A window touches two hours, so a verdict needs the order's row and two values of sums,
+//!   found by their keys, and leaves the row and one value of sums behind. Only for who orders much there
+//!   are minutes and seconds below the hour: one of each at each edge to read, one of each to change. So the
+//!   cost does not grow with the number of the customer's orders, and nothing is searched.
 //!
 //! Invariants: the sums are the values of the rows that count; a row changes its sums only together with
 //! itself; no value is negative. All keys begin with the hour of the order's creation, which never changes,

@@ -61,10 +61,10 @@ fn any_story() -> impl Strategy<Value = (Vec<Content>, Vec<Step>)> {
     })
 }
 
-/// So much of one customer that hours, and minutes, are divided.
+/// So much of one customer that hours are divided, and the limit is near.
 fn any_crowded_story() -> impl Strategy<Value = (Vec<Content>, Vec<Step>)> {
     let time = (select(vec![0, HOUR - 1, HOUR]), prop_oneof![0..2000_u64, 0..5 * MINUTE, 0..HOUR]);
-    let content = (time, 1_i64..3000).prop_map(|((hours, more), price)| Content {
+    let content = (time, 1_i64..8000).prop_map(|((hours, more), price)| Content {
         customer: "c-1",
         currency: Currency::EUR,
         created_at: BEGIN + hours + more,
