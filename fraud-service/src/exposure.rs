@@ -1,110 +1,85 @@
-//! What customers ordered for, as sums by minute and by millisecond.
-
-use std::ops::{Bound, Range};
+//! What a customer ordered for, as the stores have it.
 
 use domain::{Currency, CustomerId, OrderId, Verdict};
-use streams::{Context, Store, StoreError, TopologyBuilder};
+use streams::{Context, Store, StoreError};
 
-use crate::keys::SumKey;
-use crate::row::Row;
-use crate::window::{Window, by_hour, minute_of};
+use crate::keys::SumsKey;
+use crate::span::{Span, Unit};
+use crate::sums::Sums;
+use crate::window::Window;
 
-/// The stores of the sums, in minor units, of what counts. A sum of nothing is not there.
-///
-/// They are `i128` because orders that come late are judged by their own hour: what others see of the same
-/// minute may exceed any limit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Exposure {
-    pub(crate) minutes: Store<SumKey, i128>,
-    pub(crate) moments: Store<SumKey, i128>,
+/// The sums of one customer in one currency of what counts.
+pub(crate) struct Exposure<'a> {
+    pub(crate) sums: Store<SumsKey, Sums>,
+    pub(crate) customer: &'a CustomerId,
+    pub(crate) currency: Currency,
 }
 
-impl Exposure {
-    pub(crate) fn new(builder: &mut TopologyBuilder) -> Self {
-        Self { minutes: builder.store("minutes"), moments: builder.store("moments") }
+/// An hour of the clock as it was read. It goes from judging to changing so that it is read once.
+pub(crate) struct Hour {
+    span: Span,
+    sums: Sums,
+}
+
+impl Exposure<'_> {
+    /// The hour of the clock that `moment` lies in.
+    pub(crate) fn hour_around(
+        &self,
+        moment: u64,
+        context: &Context<'_, OrderId, Verdict>,
+    ) -> Result<Hour, StoreError> {
+        let span = Span::around(moment, Unit::Hour);
+        Ok(Hour { span, sums: self.read(span, context)? })
     }
 
-    /// What counts within the window, in minor units of `currency`.
-    pub(crate) fn within(
+    /// What counts in the hour that ends with `last`, a moment of `hour`, in minor units.
+    pub(crate) fn until(
         &self,
-        window: Window,
-        customer: &CustomerId,
-        currency: Currency,
+        last: u64,
+        hour: &Hour,
         context: &Context<'_, OrderId, Verdict>,
     ) -> Result<i128, StoreError> {
-        let Window { minutes, edges } = window;
-        let pieces = edges.map(|edge| (&self.moments, edge)).into_iter().chain([(&self.minutes, minutes)]);
-        pieces.flat_map(|(store, piece)| by_hour(piece).map(move |part| (store, part))).try_fold(
-            0,
-            |sum: i128, (store, part)| {
-                Ok(sum.saturating_add(sum_of(store, part, customer, currency, context)?))
-            },
-        )
+        let window = Window::ending_with(last);
+        let within = |hour: &Hour| hour.sums.within(hour.span, &window, &|span| self.read(span, context));
+        let counted = within(hour)?;
+        if window.start() >= hour.span.start() {
+            return Ok(counted);
+        }
+        let before = self.hour_around(window.start(), context)?;
+        Ok(counted.saturating_add(within(&before)?))
     }
 
-    /// Adds what the row adds.
-    pub(crate) fn add(
+    /// Changes the sums at `moment`, which lies in `hour`: all, or none when one of them cannot be read.
+    pub(crate) fn change(
         &self,
-        customer: &CustomerId,
-        row: &Row,
-        context: &mut Context<'_, OrderId, Verdict>,
-    ) -> Result<(), StoreError> {
-        self.change(customer, row, row.value().into(), context)
-    }
-
-    /// Takes out what the row added.
-    pub(crate) fn take_out(
-        &self,
-        customer: &CustomerId,
-        row: &Row,
-        context: &mut Context<'_, OrderId, Verdict>,
-    ) -> Result<(), StoreError> {
-        self.change(customer, row, -i128::from(row.value()), context)
-    }
-
-    /// Changes both sums, or neither when one of them cannot be read.
-    fn change(
-        &self,
-        customer: &CustomerId,
-        row: &Row,
+        hour: Hour,
+        moment: u64,
         difference: i128,
         context: &mut Context<'_, OrderId, Verdict>,
     ) -> Result<(), StoreError> {
-        if difference == 0 {
+        let changes = hour.sums.changed(hour.span, moment, difference, &|span| self.read(span, context))?;
+        changes.into_iter().try_for_each(|(span, sums)| self.write(span, &sums, context))
+    }
+
+    fn read(&self, span: Span, context: &Context<'_, OrderId, Verdict>) -> Result<Sums, StoreError> {
+        Ok(context.get(&self.sums, &self.key(span))?.unwrap_or_default())
+    }
+
+    fn write(
+        &self,
+        span: Span,
+        sums: &Sums,
+        context: &mut Context<'_, OrderId, Verdict>,
+    ) -> Result<(), StoreError> {
+        let key = self.key(span);
+        if sums.is_empty() {
+            context.delete(&self.sums, &key);
             return Ok(());
         }
-        let minute = SumKey::new(customer, row.currency, minute_of(row.created_at));
-        let moment = SumKey::new(customer, row.currency, row.created_at);
-        let minute_sum = context.get(&self.minutes, &minute)?.unwrap_or(0).saturating_add(difference);
-        let moment_sum = context.get(&self.moments, &moment)?.unwrap_or(0).saturating_add(difference);
-        set(&self.minutes, &minute, minute_sum, context)?;
-        set(&self.moments, &moment, moment_sum, context)
+        context.put(&self.sums, &key, sums)
     }
-}
 
-/// The sum of the sums that begin in `part`, which lies within one hour.
-fn sum_of(
-    store: &Store<SumKey, i128>,
-    part: Range<u64>,
-    customer: &CustomerId,
-    currency: Currency,
-    context: &Context<'_, OrderId, Verdict>,
-) -> Result<i128, StoreError> {
-    let from = SumKey::new(customer, currency, part.start).to_string();
-    let last = SumKey::new(customer, currency, part.end.saturating_sub(1)).to_string();
-    let sums = context.range(store, Bound::Included(&from), Bound::Included(&last), usize::MAX)?;
-    Ok(sums.into_iter().fold(0, |sum, (_, value)| sum.saturating_add(value)))
-}
-
-fn set(
-    store: &Store<SumKey, i128>,
-    key: &SumKey,
-    sum: i128,
-    context: &mut Context<'_, OrderId, Verdict>,
-) -> Result<(), StoreError> {
-    if sum > 0 {
-        return context.put(store, key, &sum);
+    fn key(&self, span: Span) -> SumsKey {
+        SumsKey::new(self.customer, self.currency, span)
     }
-    context.delete(store, key);
-    Ok(())
 }

@@ -4,23 +4,24 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use domain::{
-    Check, CheckResult, CustomerId, Judgement, OrderId, ReasonCode, Timestamp, Verdict, timestamp_from_millis,
+    Check, CheckResult, Currency, CustomerId, Judgement, OrderId, ReasonCode, Timestamp, Verdict,
+    timestamp_from_millis,
 };
 use streams::{Context, ProcessError, Processor, Store, StoreError};
 
 use crate::exposure::Exposure;
-use crate::keys::{RowKey, SumKey};
+use crate::keys::{RowKey, SumsKey};
 use crate::policy::FraudPolicy;
 use crate::pruning;
 use crate::purchase::{Event, Purchase};
 use crate::row::{Row, Standing};
 use crate::rule::judge;
-use crate::window::Window;
+use crate::sums::Sums;
 
 pub(crate) struct FraudCheck {
     pub(crate) policy: FraudPolicy,
     pub(crate) rows: Store<RowKey, Row>,
-    pub(crate) exposure: Exposure,
+    pub(crate) sums: Store<SumsKey, Sums>,
 }
 
 impl Processor for FraudCheck {
@@ -54,10 +55,9 @@ impl Processor for FraudCheck {
     }
 
     fn punctuate(&self, context: &mut Context<'_, OrderId, Verdict>) -> Result<(), ProcessError> {
-        let Self { rows, exposure: Exposure { minutes, moments }, .. } = self;
+        let Self { rows, sums, .. } = self;
         for pruned in [
-            pruning::prune(moments, SumKey::hour, rows, context),
-            pruning::prune(minutes, SumKey::hour, rows, context),
+            pruning::prune(sums, SumsKey::hour, rows, context),
             pruning::prune(rows, RowKey::hour, rows, context),
         ] {
             match pruned {
@@ -98,7 +98,7 @@ impl FraudCheck {
             }
             Ordering::Equal => self.go_on(customer, purchase, &key, row, context),
             Ordering::Greater => {
-                self.exposure.take_out(customer, &row, context)?;
+                self.take_out(customer, purchase, &row, context)?;
                 // The row goes with what it added, even if the new attempt cannot be judged.
                 context.delete(&self.rows, &key);
                 self.begin(customer, purchase, &key, context)
@@ -117,14 +117,18 @@ impl FraudCheck {
         let Purchase { attempt, currency, created_at, event, .. } = *purchase;
         let standing = match event {
             Event::Created { total } => {
-                let window = Window::ending_with(created_at);
-                let exposure = self.exposure.within(window, customer, currency, context)?;
-                judge(&self.policy, exposure, currency, total)
+                let exposure = self.exposure(customer, currency);
+                let hour = exposure.hour_around(created_at, context)?;
+                let spent = exposure.until(created_at, &hour, context)?;
+                let standing = judge(&self.policy, spent, currency, total);
+                if standing.value() != 0 {
+                    exposure.change(hour, created_at, standing.value().into(), context)?;
+                }
+                standing
             }
             Event::Failed => Standing::FailedBefore,
         };
-        let row = Row { attempt, currency, created_at, standing };
-        self.exposure.add(customer, &row, context)?;
+        let row = Row { attempt, standing };
         context.put(&self.rows, key, &row)?;
         Ok(row.standing.judgement())
     }
@@ -141,11 +145,32 @@ impl FraudCheck {
         if let Event::Created { .. } = purchase.event {
             return Ok(row.standing.judgement());
         }
-        if let Standing::Counted { .. } = row.standing {
-            self.exposure.take_out(customer, &row, context)?;
+        if let Standing::Counted(_) = row.standing {
+            self.take_out(customer, purchase, &row, context)?;
             context.put(&self.rows, key, &Row { standing: Standing::TakenOut, ..row })?;
         }
         Ok(None)
+    }
+
+    /// Takes out what the row of this order added.
+    fn take_out(
+        &self,
+        customer: &CustomerId,
+        purchase: &Purchase,
+        row: &Row,
+        context: &mut Context<'_, OrderId, Verdict>,
+    ) -> Result<(), StoreError> {
+        let value = row.standing.value();
+        if value == 0 {
+            return Ok(());
+        }
+        let exposure = self.exposure(customer, purchase.currency);
+        let hour = exposure.hour_around(purchase.created_at, context)?;
+        exposure.change(hour, purchase.created_at, -i128::from(value), context)
+    }
+
+    fn exposure<'a>(&self, customer: &'a CustomerId, currency: Currency) -> Exposure<'a> {
+        Exposure { sums: self.sums, customer, currency }
     }
 }
 

@@ -2,8 +2,10 @@
 //! customer, so that what belongs together stands together:
 //!
 //! ```text
-//! 00492322/c-15/01J9Z          an order of that hour
-//! 00492322/c-15/EUR/0420000    a sum that begins so many milliseconds into that hour
+//! 00492322/c-15/01J9Z        an order of that hour
+//! 00492322/c-15/EUR          the sums of that hour,
+//! 00492322/c-15/EUR/07       of a minute of it, where there are many,
+//! 00492322/c-15/EUR/07/59    and of a second, where there are very many
 //! ```
 
 use std::fmt;
@@ -12,7 +14,7 @@ use std::str::FromStr;
 use domain::{Currency, CustomerId, OrderId};
 
 use crate::purchase::Purchase;
-use crate::window::HOUR;
+use crate::span::{HOUR, MINUTE, SECOND, Span, Unit};
 
 /// Where the row of an order stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,21 +38,26 @@ impl RowKey {
     }
 }
 
-/// Where a sum stands: the sum of what begins at `start`, in milliseconds since the Unix epoch.
+/// Where the sums of a span stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SumKey {
+pub(crate) struct SumsKey {
     customer: CustomerId,
     currency: Currency,
-    start: u64,
+    span: Span,
 }
 
-impl SumKey {
-    pub(crate) fn new(customer: &CustomerId, currency: Currency, start: u64) -> Self {
-        Self { customer: customer.clone(), currency, start }
+impl SumsKey {
+    pub(crate) fn new(customer: &CustomerId, currency: Currency, span: Span) -> Self {
+        Self { customer: customer.clone(), currency, span }
     }
 
     pub(crate) fn hour(&self) -> u64 {
-        self.start / HOUR
+        self.span.hour()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_of_an_hour(&self) -> bool {
+        self.span.unit() == Unit::Hour
     }
 }
 
@@ -86,14 +93,20 @@ impl FromStr for RowKey {
     }
 }
 
-impl fmt::Display for SumKey {
+impl fmt::Display for SumsKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { customer, currency, start } = self;
-        write!(f, "{:08}/{customer}/{currency}/{:07}", start / HOUR, start % HOUR)
+        let Self { customer, currency, span } = self;
+        let (minute, second) = (span.start() % HOUR / MINUTE, span.start() % MINUTE / SECOND);
+        write!(f, "{:08}/{customer}/{currency}", span.hour())?;
+        match span.unit() {
+            Unit::Hour => Ok(()),
+            Unit::Minute => write!(f, "/{minute:02}"),
+            Unit::Second => write!(f, "/{minute:02}/{second:02}"),
+        }
     }
 }
 
-impl FromStr for SumKey {
+impl FromStr for SumsKey {
     type Err = InvalidKey;
 
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
@@ -102,12 +115,23 @@ impl FromStr for SumKey {
             let hour: u64 = parts.next()?.parse().ok()?;
             let customer = parts.next()?.parse().ok()?;
             let currency = parts.next()?.parse().ok()?;
-            let into_hour: u64 = parts.next()?.parse().ok()?;
-            let start = hour.checked_mul(HOUR)?.checked_add(into_hour)?;
-            parts.next().is_none().then_some(Self { customer, currency, start })
+            let below: Vec<u64> = parts.map(sixtieth).collect::<Option<_>>()?;
+            let (unit, offset) = match below[..] {
+                [] => (Unit::Hour, 0),
+                [minute] => (Unit::Minute, minute * MINUTE),
+                [minute, second] => (Unit::Second, minute * MINUTE + second * SECOND),
+                _ => return None,
+            };
+            let start = hour.checked_mul(HOUR)?.checked_add(offset)?;
+            Some(Self { customer, currency, span: Span::around(start, unit) })
         };
-        read().ok_or(InvalidKey("<hour>/<customer>/<currency>/<milliseconds>"))
+        read().ok_or(InvalidKey("<hour>/<customer>/<currency>, and /<minute> or /<minute>/<second>"))
     }
+}
+
+/// A minute of an hour, or a second of a minute.
+fn sixtieth(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number| *number < 60)
 }
 
 #[cfg(test)]
@@ -120,16 +144,20 @@ mod tests {
     /// All moments that RFC 3339 can write, from the epoch on.
     const MOMENTS: std::ops::Range<u64> = 0..253_402_300_800_000;
 
-    fn sum_key(customer: &str, currency: Currency, start: u64) -> SumKey {
-        SumKey::new(&customer.parse().unwrap(), currency, start)
-    }
-
     #[test]
     fn keys_are_readable() {
-        let key = sum_key("c-15", Currency::EUR, 492_322 * HOUR + 420_000);
-        assert_eq!(key.to_string(), "00492322/c-15/EUR/0420000");
         for text in ["00492322/c-15/01J9Z", "00000000/c/o"] {
             assert_eq!(text.parse::<RowKey>().map(|key| key.to_string()).as_deref(), Ok(text));
+        }
+        let moment = 492_322 * HOUR + 7 * MINUTE + 59 * SECOND + 999;
+        for (unit, text) in [
+            (Unit::Hour, "00492322/c-15/EUR"),
+            (Unit::Minute, "00492322/c-15/EUR/07"),
+            (Unit::Second, "00492322/c-15/EUR/07/59"),
+        ] {
+            let key = SumsKey::new(&"c-15".parse().unwrap(), Currency::EUR, Span::around(moment, unit));
+            assert_eq!(key.to_string(), text);
+            assert_eq!(text.parse(), Ok(key));
         }
     }
 
@@ -138,24 +166,28 @@ mod tests {
         for text in ["", "1", "1/c", "x/c/o", "1//o", "1/c/o/p"] {
             assert!(text.parse::<RowKey>().is_err(), "{text:?}");
         }
-        for text in ["", "1/c/EUR", "1/c/eur/5", "1/c/EUR/x", "1/c/EUR/1/1", "99999999999999999999/c/EUR/1"] {
-            assert!(text.parse::<SumKey>().is_err(), "{text:?}");
+        let numbers = ["1/c/EUR/60", "1/c/EUR/07/60", "1/c/EUR/-1", "99999999999999999999/c/EUR"];
+        for text in
+            ["", "1/c", "1/c/eur", "1/c/EUR/", "1/c/EUR/x", "1/c/EUR/1/1/1"].into_iter().chain(numbers)
+        {
+            assert!(text.parse::<SumsKey>().is_err(), "{text:?}");
         }
-        assert!(format!("{}/c/EUR/1", u64::MAX).parse::<SumKey>().is_err());
+        assert!(format!("{}/c/EUR", u64::MAX).parse::<SumsKey>().is_err());
     }
 
     proptest! {
         #[test]
-        fn sums_sort_by_time_within_customer_and_hour(
+        fn keys_sort_by_hour(
             customer in "[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}",
-            currency in select(vec![Currency::EUR, Currency::JPY]),
+            unit in select(vec![Unit::Hour, Unit::Minute, Unit::Second]),
             (one, other) in (MOMENTS, MOMENTS),
         ) {
-            let near = one / HOUR * HOUR + other % HOUR;
-            let text = |start| sum_key(&customer, currency, start).to_string();
-            prop_assert_eq!(text(one).cmp(&text(near)), one.cmp(&near));
-            prop_assert_eq!(text(one) < first_of_hour(other / HOUR), one / HOUR < other / HOUR);
-            prop_assert_eq!(text(one).parse(), Ok(sum_key(&customer, currency, one)));
+            let customer = customer.parse().unwrap();
+            let key = SumsKey::new(&customer, Currency::EUR, Span::around(one, unit));
+            let text = key.to_string();
+            prop_assert_eq!(text < first_of_hour(other / HOUR), one / HOUR < other / HOUR);
+            prop_assert_eq!(key.hour(), one / HOUR);
+            prop_assert_eq!(text.parse(), Ok(key));
         }
     }
 }

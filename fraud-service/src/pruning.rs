@@ -14,7 +14,7 @@ use streams::{Context, Key, Store, StoreError, Value};
 
 use crate::keys::{RowKey, first_of_hour};
 use crate::row::Row;
-use crate::window::HOUR;
+use crate::span::HOUR;
 
 /// How many hours of the clock are kept before the newest: five hours late, an order still meets its whole
 /// window, which reaches back into the hour before its own.

@@ -1,9 +1,12 @@
 //! What is remembered of an order.
 
-use domain::{Currency, Judgement, ReasonCode};
+use domain::{Judgement, ReasonCode};
 use serde::{Deserialize, Serialize};
 
-/// An order's latest attempt: what was said of it, and what it added to which sums.
+/// An order's latest attempt: what was said of it, and what it added to the sums.
+///
+/// To which sums does not stand here: customer, currency and time of creation never change, and come with
+/// each record of the order.
 ///
 /// There is one row an order. A newer attempt takes out what the older one added and takes its place, and
 /// what comes of an older attempt afterwards is known to be stale.
@@ -11,9 +14,6 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Row {
     pub(crate) attempt: u32,
-    pub(crate) currency: Currency,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) created_at: u64,
     pub(crate) standing: Standing,
 }
 
@@ -21,11 +21,8 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Standing {
-    /// It passed and counts.
-    Counted {
-        /// What it adds, in minor units; not negative.
-        value: i64,
-    },
+    /// It passed and counts: what it adds, in minor units; not negative.
+    Counted(i64),
     /// It passed, and then failed for another reason.
     TakenOut,
     /// It did not pass and never counted.
@@ -43,19 +40,17 @@ impl Standing {
     /// What was said of the attempt; nothing if nobody asked.
     pub(crate) fn judgement(&self) -> Option<Judgement> {
         match self {
-            Self::Counted { .. } | Self::TakenOut => Some(Judgement::Pass),
+            Self::Counted(_) | Self::TakenOut => Some(Judgement::Pass),
             Self::Refused { code, detail } => Some(Judgement::Fail { code: *code, detail: detail.clone() }),
             Self::FailedBefore => None,
         }
     }
-}
 
-impl Row {
-    /// What the row adds to the sums of its currency.
+    /// What the attempt adds to the sums.
     pub(crate) fn value(&self) -> i64 {
-        match self.standing {
-            Standing::Counted { value } => value,
-            _ => 0,
+        match self {
+            Self::Counted(value) => *value,
+            Self::TakenOut | Self::Refused { .. } | Self::FailedBefore => 0,
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn judge(
     }
     let spent = exposure.saturating_add(value.into());
     if spent < policy.minor_limit(currency) {
-        return Standing::Counted { value };
+        return Standing::Counted(value);
     }
     let (spent, limit) = (shown(spent, currency), policy.limit(currency));
     let detail = format!("{spent} {currency} within an hour; the limit is {limit} {currency}");
@@ -58,7 +58,7 @@ mod tests {
         let policy = policy.parse().unwrap();
         for (exposure, currency, total, expected) in cases {
             let expected = match *expected {
-                Ok(value) => Standing::Counted { value },
+                Ok(value) => Standing::Counted(value),
                 Err((code, detail)) => Standing::Refused { code, detail: detail.into() },
             };
             let standing = judge(&policy, *exposure, *currency, *total);
@@ -122,7 +122,7 @@ mod tests {
         #[test]
         fn any_order_is_judged(limit: u64, exposure: i128, total: Option<i64>) {
             let standing = judge(&FraudPolicy::new(limit), exposure, EUR, total);
-            if let Standing::Counted { value } = standing {
+            if let Standing::Counted(value) = standing {
                 prop_assert!(value >= 0 && Some(value) == total);
             }
         }

@@ -3,12 +3,12 @@
 use service::topics;
 use streams::{Store, Topology};
 
-use crate::exposure::Exposure;
 use crate::fraud_check::FraudCheck;
-use crate::keys::RowKey;
+use crate::keys::{RowKey, SumsKey};
 use crate::policy::FraudPolicy;
 use crate::purchase::Purchase;
 use crate::row::Row;
+use crate::sums::Sums;
 
 /// Which orders exceed what a customer may spend in an hour.
 pub fn topology(policy: FraudPolicy) -> Topology {
@@ -19,20 +19,20 @@ pub fn topology(policy: FraudPolicy) -> Topology {
 fn with_stores(policy: FraudPolicy) -> (Topology, Stores) {
     let mut builder = Topology::builder("fraud-service");
     let rows = builder.store("rows");
-    let exposure = Exposure::new(&mut builder);
+    let sums = builder.store("sums");
 
     builder
         .source(&topics::ORDERS)
         .commit_late(|_, order| order.state.is_final())
         .flat_map(|_, order| Purchase::of(&order).map(|purchase| (order.customer_id, purchase)))
         .repartition("orders-by-customer")
-        .process(FraudCheck { policy, rows, exposure })
+        .process(FraudCheck { policy, rows, sums })
         .sink(&topics::ORDER_VALIDATIONS);
 
-    (builder.build(), (rows, exposure))
+    (builder.build(), (rows, sums))
 }
 
-type Stores = (Store<RowKey, Row>, Exposure);
+type Stores = (Store<RowKey, Row>, Store<SumsKey, Sums>);
 
 #[cfg(test)]
 mod tests;

@@ -1,101 +1,108 @@
-//! The hour that ends with an order's creation, in the pieces in which it is read.
-//!
-//! Times are milliseconds since the Unix epoch, ranges half open.
+//! The hour that ends with an order's creation.
 
 use std::ops::Range;
 
-pub(crate) const HOUR: u64 = 60 * MINUTE;
-pub(crate) const MINUTE: u64 = 60_000;
+use crate::span::{HOUR, Span};
 
-/// An hour: the minutes that lie in it as a whole, and what is left at its two edges, less than a minute
-/// each.
+/// An hour, wherever it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub(crate) minutes: Range<u64>,
-    pub(crate) edges: [Range<u64>; 2],
+pub(crate) struct Window(Range<u64>);
+
+/// How much of a span lies in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    All,
+    /// One of the window's edges goes through it.
+    Some,
+    None,
 }
 
 impl Window {
     /// From after the moment an hour before `last` up to and with `last`.
     pub(crate) fn ending_with(last: u64) -> Self {
         let end = last.saturating_add(1);
-        let start = end.saturating_sub(HOUR);
-        let minutes = start.div_ceil(MINUTE).saturating_mul(MINUTE)..end / MINUTE * MINUTE;
-        let edges = [start..minutes.start, minutes.end..end];
-        Self { minutes, edges }
+        Self(end.saturating_sub(HOUR)..end)
     }
-}
 
-/// The parts of a range that lie in one hour of the clock each.
-pub(crate) fn by_hour(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
-    let hours = range.start / HOUR..range.end.div_ceil(HOUR);
-    hours
-        .map(move |hour| {
-            let end = hour.saturating_add(1).saturating_mul(HOUR);
-            range.start.max(hour * HOUR)..range.end.min(end)
-        })
-        .filter(|part| !part.is_empty())
-}
+    pub(crate) fn start(&self) -> u64 {
+        self.0.start
+    }
 
-/// The first moment of the minute that `moment` lies in.
-pub(crate) fn minute_of(moment: u64) -> u64 {
-    moment / MINUTE * MINUTE
+    pub(crate) fn contains(&self, moment: u64) -> bool {
+        self.0.contains(&moment)
+    }
+
+    pub(crate) fn share_of(&self, span: Span) -> Share {
+        let Range { start, end } = span.range();
+        if self.0.start <= start && end <= self.0.end {
+            Share::All
+        } else if self.0.start < end && start < self.0.end {
+            Share::Some
+        } else {
+            Share::None
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::sample::select;
 
     use super::*;
+    use crate::span::{MINUTE, SECOND, Unit};
 
     #[track_caller]
-    fn check(last: u64, lower: Range<u64>, minutes: Range<u64>, upper: Range<u64>) {
-        assert_eq!(
-            Window::ending_with(last),
-            Window { minutes, edges: [lower, upper] },
-            "ending with {last}"
-        );
+    fn check(last: u64, cases: &[(u64, Unit, Share)]) {
+        let window = Window::ending_with(last);
+        for (start, unit, expected) in cases {
+            let span = Span::around(*start, *unit);
+            assert_eq!(window.share_of(span), *expected, "of {span:?} in {window:?}");
+        }
     }
 
     #[test]
-    fn a_window_is_whole_minutes_and_two_edges() {
-        check(2 * HOUR, HOUR + 1..HOUR + MINUTE, HOUR + MINUTE..2 * HOUR, 2 * HOUR..2 * HOUR + 1);
-        check(2 * HOUR - 1, HOUR..HOUR, HOUR..2 * HOUR, 2 * HOUR..2 * HOUR);
-        check(0, 0..0, 0..0, 0..1);
-        check(MINUTE, 0..0, 0..MINUTE, MINUTE..MINUTE + 1);
+    fn a_window_goes_through_a_span_at_each_edge() {
+        check(
+            2 * HOUR,
+            &[
+                (0, Unit::Hour, Share::None),
+                (HOUR, Unit::Hour, Share::Some),
+                (HOUR, Unit::Minute, Share::Some),
+                (HOUR, Unit::Second, Share::Some),
+                (HOUR + SECOND, Unit::Second, Share::All),
+                (HOUR + MINUTE, Unit::Minute, Share::All),
+                (2 * HOUR, Unit::Minute, Share::Some),
+                (2 * HOUR, Unit::Second, Share::Some),
+                (2 * HOUR + SECOND, Unit::Second, Share::None),
+                (3 * HOUR, Unit::Hour, Share::None),
+            ],
+        );
+        check(2 * HOUR - 1, &[(0, Unit::Hour, Share::None), (HOUR, Unit::Hour, Share::All)]);
+        check(0, &[(0, Unit::Second, Share::Some), (SECOND, Unit::Second, Share::None)]);
     }
 
     proptest! {
-        /// Each moment of the hour lies in one piece, and no other does.
         #[test]
-        fn the_pieces_make_up_the_hour(last in 0..100 * HOUR, offset in 0..2 * HOUR) {
+        fn a_window_holds_the_moments_of_an_hour(last in 0..100 * HOUR, offset in 0..2 * HOUR) {
             let moment = (last + MINUTE).saturating_sub(offset);
-            let Window { minutes, edges: [lower, upper] } = Window::ending_with(last);
-            let pieces = [lower, minutes.clone(), upper];
-            let found = pieces.iter().filter(|piece| piece.contains(&moment)).count();
             let expected = moment <= last && moment + HOUR > last;
-            prop_assert_eq!(found, usize::from(expected), "{} in {:?}", moment, pieces);
-            prop_assert!(minutes.start % MINUTE == 0 && minutes.end % MINUTE == 0);
+            prop_assert_eq!(Window::ending_with(last).contains(moment), expected);
         }
 
         #[test]
-        fn an_hour_s_part_lies_in_that_hour(start in 0..10 * HOUR, length in 0..3 * HOUR) {
-            let range = start..start + length;
-            let parts: Vec<_> = by_hour(range.clone()).collect();
-            prop_assert_eq!(parts.iter().map(|part| part.end - part.start).sum::<u64>(), length);
-            prop_assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start));
-            for part in parts {
-                prop_assert!(part.start >= range.start && part.end <= range.end);
-                prop_assert_eq!(part.start / HOUR, (part.end - 1) / HOUR);
-            }
-        }
-
-        #[test]
-        fn any_moment_has_a_window(last: u64) {
-            let Window { minutes, edges } = Window::ending_with(last);
-            for range in edges.into_iter().chain([minutes]) {
-                prop_assert!(by_hour(range).count() <= 2);
-            }
+        fn a_share_is_that_of_the_span_s_moments(
+            last in 0..3 * HOUR, moment in 0..4 * HOUR, unit in select(vec![Unit::Hour, Unit::Minute, Unit::Second]),
+        ) {
+            let (window, span) = (Window::ending_with(last), Span::around(moment, unit));
+            let Range { start, end } = span.range();
+            let expected = match (window.contains(start), window.contains(end - 1)) {
+                (true, true) => Share::All,
+                // A window is as long as the longest span, so it lies inside of none.
+                (false, false) if last < start || end <= window.start() => Share::None,
+                _ => Share::Some,
+            };
+            prop_assert_eq!(window.share_of(span), expected);
         }
     }
 }

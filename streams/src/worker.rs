@@ -504,7 +504,9 @@ impl Worker {
             return Ok(());
         }
         // What lingers there of records is not theirs.
-        self.commit()?;
+        if self.has_effects() {
+            self.commit()?;
+        }
         let due: Vec<i32> = self
             .tasks
             .iter()

@@ -202,14 +202,24 @@ fn exposure(logs: &Logs<'_>, orders: &BTreeMap<OrderId, Order>, verdicts: &Verdi
             *expected.entry(order.customer_id.to_string()).or_default() += total;
         }
     }
-    for store in ["minutes", "moments"] {
-        let mut sums: BTreeMap<String, i64> = BTreeMap::new();
-        for (key, sum) in logs.table("fraud-service", store) {
-            let customer = key.split('/').nth(1).unwrap_or_default();
-            *sums.entry(customer.to_string()).or_default() += sum.as_i64().expect("a sum");
+    // By hour, and by moment, wherever it stands below the hour.
+    let (mut hours, mut moments): (BTreeMap<String, i64>, BTreeMap<String, i64>) = Default::default();
+    for (key, sums) in logs.table("fraud-service", "sums") {
+        let parts: Vec<_> = key.split('/').collect();
+        for (kind, sums) in sums.as_object().expect("sums") {
+            let sums = sums.as_object().expect("sums by offset").values();
+            let total: i64 = sums.map(|sum| sum.as_i64().expect("a sum")).sum();
+            let customer = parts[1].to_owned();
+            if parts.len() == 3 {
+                *hours.entry(customer.clone()).or_default() += total;
+            }
+            if kind == "moments" {
+                *moments.entry(customer).or_default() += total;
+            }
         }
-        assert_eq!(sums, expected, "{store}");
     }
+    assert_eq!(hours, expected, "the sums of hours");
+    assert_eq!(moments, expected, "the sums of moments");
 }
 
 /// Each poison record is in the dead letter topic of each who reads it, once, and nothing else is there.

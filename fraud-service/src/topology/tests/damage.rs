@@ -2,30 +2,33 @@
 
 use super::fixture::Expected::Error;
 use super::*;
-use crate::keys::SumKey;
-use crate::window::minute_of;
+use crate::span::{Span, Unit};
 
 const TIME: &str = "10:00:30";
 
-fn created_at() -> u64 {
-    at(TIME).as_millisecond().try_into().unwrap()
-}
-
-fn sum_key(start: u64) -> SumKey {
-    SumKey::new(&"c-1".parse().unwrap(), Currency::EUR, start)
+fn sums_key(time: &str, unit: Unit) -> SumsKey {
+    let moment = at(time).as_millisecond().try_into().unwrap();
+    SumsKey::new(&"c-1".parse().unwrap(), Currency::EUR, Span::around(moment, unit))
 }
 
 fn damage_row(fixture: &mut Fixture) {
-    let key: RowKey = format!("{:08}/c-1/a", created_at() / 3_600_000).parse().unwrap();
+    let key: RowKey = format!("{:08}/c-1/a", at(TIME).as_millisecond() / 3_600_000).parse().unwrap();
     fixture.driver.damage(&fixture.rows, &key, "damage");
 }
 
-fn damage_minute(fixture: &mut Fixture) {
-    fixture.driver.damage(&fixture.exposure.minutes, &sum_key(minute_of(created_at())), "1e");
+fn damage_hour(fixture: &mut Fixture) {
+    fixture.driver.damage(&fixture.sums, &sums_key(TIME, Unit::Hour), "1e");
 }
 
-fn damage_moment(fixture: &mut Fixture) {
-    fixture.driver.damage(&fixture.exposure.moments, &sum_key(created_at()), "");
+/// As many orders as make the hour give its sums to its minutes; then the minute of order a is damaged.
+fn damage_minute(fixture: &mut Fixture) {
+    for number in 0..crate::sums::MOMENTS {
+        let [id, time] = [format!("o-{number}"), format!("10:10:00.{number:03}")].map(|text| &*text.leak());
+        assert_eq!(Expected::of(&fixture.pipe(&order(id, 1).created_at(time))), Pass);
+    }
+    let minute = sums_key(TIME, Unit::Minute);
+    assert!(fixture.driver.get(&fixture.sums, &minute).is_some());
+    fixture.driver.damage(&fixture.sums, &minute, "");
 }
 
 /// c-1's order a passes; then something is damaged; then these come.
@@ -58,11 +61,11 @@ fn a_damaged_row_concerns_its_order_alone() {
 }
 
 #[test]
-fn a_damaged_minute_concerns_its_customer_while_it_is_in_the_window() {
+fn a_damaged_hour_concerns_its_customer_while_it_is_in_the_window() {
     check(
-        damage_minute,
+        damage_hour,
         &[
-            // Neither judged nor counted: the minute could not be changed.
+            // Neither judged nor counted: the hour could not be changed.
             (TIME, order("b", 100), Error),
             // What is known is said again.
             (TIME, again("a"), Pass),
@@ -70,25 +73,29 @@ fn a_damaged_minute_concerns_its_customer_while_it_is_in_the_window() {
             (TIME, order("d", 1999).paid_in(Currency::USD), Pass),
             ("10:30", order("e", 100), Error),
             ("10:30", failed("a"), Silent),
-            ("11:01", order("f", 1999), Pass),
+            ("11:59:59.998", order("f", 1), Error),
+            ("11:59:59.999", order("g", 1999), Pass),
         ],
-        3,
+        4,
     );
 }
 
 #[test]
-fn a_damaged_moment_concerns_its_customer_while_it_is_at_an_edge() {
+fn a_damaged_minute_concerns_its_customer_while_it_is_at_an_edge() {
     check(
-        damage_moment,
+        damage_minute,
         &[
-            (TIME, order("b", 100), Error),
-            // The whole minute is known.
-            ("10:30", order("c", 999), Pass),
+            ("10:10:01", order("b", 1).created_at("10:00:31"), Error),
+            // The sum of the whole minute is known.
+            ("10:30", order("c", 967), Pass),
             ("10:30", order("d", 1), LIMIT),
-            ("11:00:00", order("e", 1), Error),
-            ("11:00:30", order("f", 1000), Pass),
+            // It cannot be taken out of the minute, so it is not taken out of the hour.
+            ("10:31", failed("a"), Silent),
+            ("10:31", order("e", 1), LIMIT),
+            ("11:00:00", order("f", 1), Error),
+            ("11:01:00", order("g", 1000), Pass),
         ],
-        2,
+        3,
     );
 }
 
@@ -96,10 +103,11 @@ fn a_damaged_moment_concerns_its_customer_while_it_is_at_an_edge() {
 fn an_order_that_could_not_be_judged_is_judged_when_it_can_be() {
     let mut fixture = Fixture::new("2000", 1);
     fixture.wait_until(TIME);
-    damage_moment(&mut fixture);
+    damage_hour(&mut fixture);
     assert_eq!(Expected::of(&fixture.pipe(&order("a", 1000))), Error);
     assert!(fixture.driver.entries(&fixture.rows).is_empty());
-    fixture.driver.damage(&fixture.exposure.moments, &sum_key(created_at()), "150000");
+    let mended = r#"{"moments":{"30000":150000}}"#;
+    fixture.driver.damage(&fixture.sums, &sums_key(TIME, Unit::Hour), mended);
     assert_eq!(Expected::of(&fixture.pipe(&again("a"))), LIMIT);
 }
 
@@ -108,14 +116,14 @@ fn a_new_attempt_that_cannot_be_judged_does_not_leave_the_old_one_counting() {
     let mut fixture = Fixture::new("2000", 1);
     fixture.wait_until(TIME);
     fixture.pipe(&order("a", 1000));
-    // A minute that is read only for judging.
-    let other = sum_key(minute_of(created_at()) - 120_000);
-    fixture.driver.damage(&fixture.exposure.minutes, &other, "damage");
+    // An hour that is read only for judging.
+    let other = sums_key("09:30", Unit::Hour);
+    fixture.driver.damage(&fixture.sums, &other, "damage");
     for _ in 0..2 {
         assert_eq!(Expected::of(&fixture.pipe(&order("a", 1000).attempt(2))), Error);
-        fixture.driver.damage(&fixture.exposure.minutes, &other, "0");
-        assert_eq!(fixture.sums(), [0, 0]);
-        fixture.driver.damage(&fixture.exposure.minutes, &other, "damage");
+        fixture.driver.damage(&fixture.sums, &other, r#"{"moments":{}}"#);
+        assert_eq!((fixture.counted(), fixture.sums()), (0, 0));
+        fixture.driver.damage(&fixture.sums, &other, "damage");
     }
 }
 
@@ -124,12 +132,11 @@ fn damage_is_pruned_as_anything_else() {
     let mut fixture = Fixture::new("2000", 1);
     fixture.wait_until(TIME);
     fixture.pipe(&order("a", 1000));
-    damage_minute(&mut fixture);
+    damage_hour(&mut fixture);
     fixture.wait_until("17:00");
     assert_eq!(Expected::of(&fixture.pipe(&order("b", 1000))), Pass);
     fixture.driver.advance(crate::pruning::INTERVAL);
     assert_eq!(fixture.driver.counted("pruning_stopped"), 0);
-    assert_eq!(fixture.driver.entries(&fixture.exposure.minutes).len(), 1, "that of b");
-    let moments = fixture.driver.entries(&fixture.exposure.moments).len();
-    assert_eq!((fixture.driver.entries(&fixture.rows).len(), moments), (1, 1));
+    let entries = [fixture.driver.entries(&fixture.rows).len(), fixture.driver.entries(&fixture.sums).len()];
+    assert_eq!(entries, [1; 2], "those of b");
 }

@@ -129,15 +129,15 @@ impl Expected {
 pub(super) struct Fixture {
     pub(super) driver: TestDriver,
     pub(super) rows: Store<RowKey, Row>,
-    pub(super) exposure: Exposure,
+    pub(super) sums: Store<SumsKey, Sums>,
     orders: BTreeMap<&'static str, Order>,
 }
 
 impl Fixture {
     pub(super) fn new(policy: &str, partitions: i32) -> Self {
-        let (topology, (rows, exposure)) = with_stores(policy.parse().unwrap());
+        let (topology, (rows, sums)) = with_stores(policy.parse().unwrap());
         let driver = TestDriver::with_partitions(topology, partitions);
-        Self { driver, rows, exposure, orders: BTreeMap::new() }
+        Self { driver, rows, sums, orders: BTreeMap::new() }
     }
 
     /// Lets time pass until `time`, which is where the test begins if it is the first.
@@ -173,12 +173,20 @@ impl Fixture {
 
     /// All that counts, as the rows have it.
     pub(super) fn counted(&self) -> i128 {
-        self.driver.entries(&self.rows).iter().map(|(_, row)| i128::from(row.value())).sum()
+        self.driver.entries(&self.rows).iter().map(|(_, row)| i128::from(row.standing.value())).sum()
     }
 
-    /// All that counts, as the sums by minute and by millisecond have it.
-    pub(super) fn sums(&self) -> [i128; 2] {
-        [self.exposure.minutes, self.exposure.moments]
-            .map(|store| self.driver.entries(&store).iter().map(|(_, sum)| sum).sum())
+    /// All that counts, as the sums have it: those of hours and those of moments, which must agree.
+    #[track_caller]
+    pub(super) fn sums(&self) -> i128 {
+        let (mut hours, mut moments) = (0, 0);
+        for (key, sums) in self.driver.entries(&self.sums) {
+            let (Sums::Moments(sums_by_offset) | Sums::Parts(sums_by_offset)) = &sums;
+            let total: i128 = sums_by_offset.values().sum();
+            hours += if key.is_of_an_hour() { total } else { 0 };
+            moments += if matches!(sums, Sums::Moments(_)) { total } else { 0 };
+        }
+        assert_eq!(hours, moments, "the sums of hours and of moments");
+        hours
     }
 }

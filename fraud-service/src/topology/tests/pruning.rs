@@ -5,11 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::pruning::BATCH;
 
-/// The number of rows, of sums by minute and of sums by millisecond.
-fn entries(fixture: &Fixture) -> [usize; 3] {
-    let Exposure { minutes, moments } = fixture.exposure;
-    let sums = [minutes, moments].map(|store| fixture.driver.entries(&store).len());
-    [fixture.driver.entries(&fixture.rows).len(), sums[0], sums[1]]
+/// The number of rows and of sums.
+fn entries(fixture: &Fixture) -> [usize; 2] {
+    [fixture.driver.entries(&fixture.rows).len(), fixture.driver.entries(&fixture.sums).len()]
 }
 
 fn after(steps: &[(&str, Input, Expected)]) -> Fixture {
@@ -25,13 +23,13 @@ fn an_hour_is_kept_for_six_hours_after_it() {
         ("10:59:59", order("b", 3000), LIMIT),
         ("16:59:59", order("c", 1), Pass),
     ]);
-    assert_eq!(entries(&fixture), [3, 2, 2]);
+    assert_eq!(entries(&fixture), [3, 2]);
     let fixture = after(&[
         ("10:00", order("a", 1), Pass),
         ("10:59:59", order("b", 3000), LIMIT),
         ("17:00", order("c", 1), Pass),
     ]);
-    assert_eq!(entries(&fixture), [1, 1, 1]);
+    assert_eq!(entries(&fixture), [1, 1]);
     let tombstones = fixture.driver.changelog(&fixture.rows).iter().filter(|(_, row)| row.is_none()).count();
     assert_eq!(tombstones, 2);
 }
@@ -44,11 +42,11 @@ fn a_backlog_meets_its_windows_however_old_it_is() {
         ("20:20", order("c", 400).created_at("06:00"), Pass),
         ("20:30", order("d", 499).created_at("01:30"), Pass),
     ]);
-    assert_eq!(entries(&fixture), [4, 3, 3]);
+    assert_eq!(entries(&fixture), [4, 2]);
     // The backlog is worked off.
     fixture.pipe(&order("e", 1));
     fixture.driver.advance(Duration::from_secs(60));
-    assert_eq!(entries(&fixture), [1, 1, 1]);
+    assert_eq!(entries(&fixture), [1, 1]);
 }
 
 #[test]
@@ -59,9 +57,9 @@ fn an_order_from_the_future_sweeps_nothing_away() {
     assert_eq!(Expected::of(&fixture.pipe(&order("b", 500))), LIMIT);
     // The wall clock alone decides now.
     fixture.wait_until("16:59:59");
-    assert_eq!(entries(&fixture), [3, 2, 2]);
+    assert_eq!(entries(&fixture), [3, 2]);
     fixture.wait_until("17:00:05");
-    assert_eq!(entries(&fixture), [1, 1, 1]);
+    assert_eq!(entries(&fixture), [1, 1]);
 }
 
 #[test]
@@ -73,7 +71,7 @@ fn an_order_later_than_what_is_kept_is_judged_all_the_same() {
         ("18:01", order("d", 2000).created_at("10:01"), LIMIT),
         ("18:01", failed("a"), Silent),
     ]);
-    assert_eq!(entries(&fixture), [1, 1, 1]);
+    assert_eq!(entries(&fixture), [1, 1]);
 }
 
 #[test]
@@ -87,9 +85,9 @@ fn a_bounded_number_is_removed_at_a_time() {
     fixture.wait_until("17:00");
     fixture.pipe(&order("new", 1));
     fixture.driver.advance(crate::pruning::INTERVAL);
-    assert_eq!(entries(&fixture), [2, 1, 1]);
+    assert_eq!(entries(&fixture), [2, 1]);
     fixture.driver.advance(crate::pruning::INTERVAL);
-    assert_eq!(entries(&fixture), [1, 1, 1]);
+    assert_eq!(entries(&fixture), [1, 1]);
     let written = fixture.driver.changelog(&fixture.rows).len();
     fixture.driver.advance(Duration::from_secs(60));
     assert_eq!(fixture.driver.changelog(&fixture.rows).len(), written);
