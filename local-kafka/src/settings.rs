@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 /// Everything goes to the console, and from there with what the JVM itself says into one file. Kafka itself
 /// has things to say while it shuts down.
@@ -32,8 +33,16 @@ pub(crate) fn server_properties(
     settings.insert("advertised.listeners".into(), broker);
     settings.insert("controller.quorum.voters".into(), format!("1@{controller}"));
     settings.insert("log.dirs".into(), log_dir.display().to_string());
+    settings.extend(threads(available_parallelism().map_or(1, usize::from)));
     settings.extend(extra.clone());
     settings.iter().map(|(name, value)| format!("{name}={}\n", escaped(value))).collect()
+}
+
+/// As many threads as the machine has cores. Kafka's defaults, 8 and 3, are for machines of its own; on few cores they
+/// only take turns.
+fn threads(cores: usize) -> [(String, String); 2] {
+    [("num.io.threads", cores.max(2)), ("num.network.threads", cores.div_ceil(2))]
+        .map(|(name, count)| (name.to_owned(), count.to_string()))
 }
 
 /// The backslash is the one character that a value of a properties file cannot hold as it is.

@@ -32,7 +32,7 @@ use crate::task::Task;
 /// A transaction is committed after this time at the latest: an open one holds up every reader.
 const MAX_TRANSACTION_TIME: Duration = Duration::from_secs(1);
 /// A transaction is committed after this many input records at the latest.
-const MAX_TRANSACTION_RECORDS: usize = 10_000;
+const MAX_TRANSACTION_RECORDS: usize = 2_000;
 /// What nobody waits for is committed this late.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// So many records are sent at a time: each of their own, they would each wake the client's thread.

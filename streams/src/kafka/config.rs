@@ -186,6 +186,8 @@ const FETCHING: &[(&str, &str)] = &[
     ("auto.offset.reset", "error"),
     ("queued.max.messages.kbytes", "4096"),
     ("fetch.queue.backoff.ms", "5"),
+    // Of each partition at a time: the default, 1 MiB, is held for every partition of every client.
+    ("fetch.message.max.bytes", "131072"),
     // A broker serves a connection's requests one after the other: a newly assigned partition waits for the
     // idle fetch before it.
     ("fetch.wait.max.ms", "200"),
@@ -194,7 +196,8 @@ const FETCHING: &[(&str, &str)] = &[
 const PRODUCING: &[(&str, &str)] = &[
     ("enable.idempotence", "true"),
     ("acks", "all"),
-    ("linger.ms", "0"),
+    // Records come in bursts, at a commit or many together: without a moment's patience the first of each goes alone.
+    ("linger.ms", "1"),
     // What is too large the broker decides, by the topic. librdkafka's own limit is below the brokers' default:
     // what others could write we could not write again.
     ("message.max.bytes", "1000000000"),
