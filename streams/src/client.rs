@@ -167,8 +167,8 @@ pub trait Admin: Send {
     /// What is there of the topics; none where there is none.
     fn describe(&mut self, topics: &[Arc<str>]) -> Result<Vec<Option<TopicDescription>>, ClientError>;
 
-    /// Creates a topic. That it is there already is no error.
-    fn create(&mut self, topic: &TopicSpec, partitions: i32, replication: i32) -> Result<(), ClientError>;
+    /// Creates topics. That one is there already is no error.
+    fn create(&mut self, topics: &[TopicSpec], partitions: i32, replication: i32) -> Result<(), ClientError>;
 
     /// Deletes the records below these offsets.
     fn delete_records(&mut self, before: &[(TopicPartition, i64)]) -> Result<(), ClientError>;

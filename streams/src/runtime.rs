@@ -102,7 +102,15 @@ impl RunError {
             _ => false,
         }
     }
+
+    /// Whether others have to do something first.
+    fn is_about_others(&self) -> bool {
+        matches!(self, RunError::Setup(SetupError::Missing(_)))
+    }
 }
+
+/// How long to wait for topics that others create: they mostly start at the same time.
+const FOR_OTHERS: Duration = Duration::from_millis(100);
 
 const BACKOFF: [Duration; 5] = [
     Duration::from_millis(100),
@@ -240,8 +248,9 @@ fn spawn(
 /// Sets up, with retries, and then keeps the workers running until the stop is requested.
 fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &dyn InstanceState) {
     let mut attempt = 0;
+    let mut said = String::new();
     loop {
-        match begin(application, config, state) {
+        let longest = match begin(application, config, state) {
             Ok(threads) => {
                 application.health.clear(SETUP);
                 threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -252,11 +261,16 @@ fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &dyn
                 return application.health.set_fatal(error.to_string());
             }
             Err(error) => {
-                warn!(%error, "not running yet");
-                application.health.set(SETUP, error.to_string());
+                let reason = error.to_string();
+                if reason != said {
+                    warn!(%error, "not running yet");
+                    said.clone_from(&reason);
+                }
+                application.health.set(SETUP, reason);
+                if error.is_about_others() { FOR_OTHERS } else { Duration::MAX }
             }
-        }
-        if application.stop.wait(backoff(&mut attempt)) {
+        };
+        if application.stop.wait(backoff(&mut attempt).min(longest)) {
             return;
         }
     }

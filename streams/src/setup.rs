@@ -52,11 +52,12 @@ impl Topics {
     /// Creates what is missing and checks what is there. The time for which the tombstones of changelogs stay.
     pub(crate) fn ensure(&self, admin: &mut dyn Admin) -> Result<Duration, SetupError> {
         let names = |topics: &[TopicSpec]| topics.iter().map(|topic| topic.name.clone()).collect::<Vec<_>>();
-        for (topic, found) in self.owned.iter().zip(admin.describe(&names(&self.owned))?) {
-            if found.is_none() {
-                info!(topic = %topic.name, partitions = self.partitions, "creating");
-                admin.create(topic, self.partitions, self.replication)?;
-            }
+        let found = admin.describe(&names(&self.owned))?;
+        let missing = self.owned.iter().zip(found).filter(|(_, found)| found.is_none());
+        let missing: Vec<TopicSpec> = missing.map(|(topic, _)| topic.clone()).collect();
+        if !missing.is_empty() {
+            info!(topics = %names(&missing).join(", "), partitions = self.partitions, "creating");
+            admin.create(&missing, self.partitions, self.replication)?;
         }
         let all: Vec<TopicSpec> = self.owned.iter().chain(&self.foreign).cloned().collect();
         let described = admin.describe(&names(&all))?;

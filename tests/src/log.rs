@@ -70,7 +70,7 @@ impl TopicLog {
     /// Creates a topic past the services.
     pub fn create(&self, topic: &TopicSpec, partitions: i32) {
         let mut admin = self.kafka.admin().expect("an admin client");
-        admin.create(topic, partitions, 1).expect("the topic is created");
+        admin.create(std::slice::from_ref(topic), partitions, 1).expect("the topic is created");
     }
 
     /// Writes a record past the services.

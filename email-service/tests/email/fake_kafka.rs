@@ -330,7 +330,7 @@ impl Admin for FakeKafka {
         Ok(topics.iter().map(|_| there.then(|| description.clone())).collect())
     }
 
-    fn create(&mut self, _: &TopicSpec, _: i32, _: i32) -> Result<(), ClientError> {
+    fn create(&mut self, _: &[TopicSpec], _: i32, _: i32) -> Result<(), ClientError> {
         unreachable!("the mailer owns no topics")
     }
 

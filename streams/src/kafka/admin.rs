@@ -63,15 +63,16 @@ impl ClusterAdmin {
         answers.into_iter().collect::<Result<_, _>>().map_err(failed_with(attempt))
     }
 
-    /// The broker that answers learns of a new topic a moment after the controller has made it.
-    fn await_topic(&mut self, topic: &Arc<str>) -> Result<(), ClientError> {
+    /// The broker that answers learns of new topics a moment after the controller has made them.
+    fn await_topics(&mut self, topics: &[Arc<str>]) -> Result<(), ClientError> {
         let deadline = Instant::now() + PATIENCE;
-        while !matches!(self.find(std::slice::from_ref(topic))?[..], [Some(Found { is_led: true, .. })]) {
+        let is_there = |found: &Option<Found>| matches!(found, Some(Found { is_led: true, .. }));
+        while !self.find(topics)?.iter().all(is_there) {
             if Instant::now() >= deadline {
                 return Err(ClientError {
                     kind: ErrorKind::Retriable,
-                    attempted: format!("create {topic}"),
-                    reason: "it is created and cannot be seen yet".to_string(),
+                    attempted: format!("create {}", topics.join(", ")),
+                    reason: "they are created and cannot be seen yet".to_string(),
                 });
             }
             thread::sleep(Duration::from_millis(10));
@@ -108,23 +109,27 @@ impl Admin for ClusterAdmin {
         found.into_iter().map(|found| found.and_then(&mut describe).transpose()).collect()
     }
 
-    fn create(&mut self, topic: &TopicSpec, partitions: i32, replication: i32) -> Result<(), ClientError> {
-        let attempt = || format!("create {}", topic.name);
-        let name = self.names.on_cluster(&topic.name).to_string();
-        let settings = topic.cleanup.settings();
-        let wanted = settings.iter().fold(
-            NewTopic::new(&name, partitions, TopicReplication::Fixed(replication)),
-            |wanted, (setting, value)| wanted.set(setting, value),
-        );
-        let answers =
-            block_on(self.client.create_topics([&wanted], &options())).map_err(failed(attempt()))?;
-        for answer in answers {
+    fn create(&mut self, topics: &[TopicSpec], partitions: i32, replication: i32) -> Result<(), ClientError> {
+        let wanted: Vec<(String, Vec<(&str, String)>)> = topics
+            .iter()
+            .map(|topic| (self.names.on_cluster(&topic.name).to_string(), topic.cleanup.settings()))
+            .collect();
+        let wanted: Vec<NewTopic<'_>> = wanted
+            .iter()
+            .map(|(name, settings)| {
+                let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replication));
+                settings.iter().fold(topic, |topic, (setting, value)| topic.set(setting, value))
+            })
+            .collect();
+        let answers = block_on(self.client.create_topics(&wanted, &options()));
+        for answer in answers.map_err(failed("create topics"))? {
             match answer {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((_, code)) => return Err(failed_with(attempt())(code)),
+                Err((name, code)) => return Err(failed_with(format!("create {name}"))(code)),
             }
         }
-        self.await_topic(&topic.name)
+        let names: Vec<Arc<str>> = topics.iter().map(|topic| topic.name.clone()).collect();
+        self.await_topics(&names)
     }
 
     fn delete_records(&mut self, before: &[(TopicPartition, i64)]) -> Result<(), ClientError> {

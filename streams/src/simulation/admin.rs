@@ -32,9 +32,12 @@ impl Admin for ClusterAdmin {
         Ok(topics.iter().map(|topic| cluster.topics.get(topic).map(description)).collect())
     }
 
-    fn create(&mut self, topic: &TopicSpec, partitions: i32, replication: i32) -> Result<(), ClientError> {
-        let created = lock(&self.cluster).create(topic, partitions, replication);
-        created.map_err(|refusal| refusal.of(format!("create {}", topic.name)))
+    fn create(&mut self, topics: &[TopicSpec], partitions: i32, replication: i32) -> Result<(), ClientError> {
+        let mut cluster = lock(&self.cluster);
+        topics.iter().try_for_each(|topic| {
+            let created = cluster.create(topic, partitions, replication);
+            created.map_err(|refusal| refusal.of(format!("create {}", topic.name)))
+        })
     }
 
     fn delete_records(&mut self, before: &[(TopicPartition, i64)]) -> Result<(), ClientError> {

@@ -484,8 +484,8 @@ impl Admin for DistantAdmin {
         self.network.call("describes topics", ADMIN, || self.admin.describe(topics))
     }
 
-    fn create(&mut self, topic: &TopicSpec, partitions: i32, replication: i32) -> Result<(), ClientError> {
-        self.network.call("creates a topic", ADMIN, || self.admin.create(topic, partitions, replication))
+    fn create(&mut self, topics: &[TopicSpec], partitions: i32, replication: i32) -> Result<(), ClientError> {
+        self.network.call("creates topics", ADMIN, || self.admin.create(topics, partitions, replication))
     }
 
     fn delete_records(&mut self, before: &[(TopicPartition, i64)]) -> Result<(), ClientError> {

@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn cluster(cleanup: Cleanup) -> SimulatedKafka {
     let kafka = SimulatedKafka::new(SimulationConfig::default());
-    kafka.admin().unwrap().create(&TopicSpec { name: "in".into(), cleanup }, 2, 1).unwrap();
+    kafka.admin().unwrap().create(&[TopicSpec { name: "in".into(), cleanup }], 2, 1).unwrap();
     kafka
 }
 

@@ -129,7 +129,7 @@ pub(crate) fn topics_are_created_once_and_described(world: &dyn World) {
     let cleanups = [Cleanup::Delete, Cleanup::Compact { min_lag: Duration::from_secs(7) }, Cleanup::Purged];
     for partitions in [3, 5] {
         for (name, cleanup) in names[1..].iter().zip(cleanups) {
-            admin.create(&TopicSpec { name: name.clone(), cleanup }, partitions, 1).unwrap();
+            admin.create(&[TopicSpec { name: name.clone(), cleanup }], partitions, 1).unwrap();
         }
     }
     let described = |cleanup_policy: &str| {
@@ -148,7 +148,7 @@ pub(crate) fn a_topic_that_cannot_be_had_is_an_error(world: &dyn World) {
     for (partitions, replication, why) in
         [(1, 3, "one broker holds no three replicas"), (0, 1, "no partition")]
     {
-        let refused = admin.create(&spec, partitions, replication).unwrap_err();
+        let refused = admin.create(std::slice::from_ref(&spec), partitions, replication).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::Fatal, "{why}: {refused}");
     }
     assert_eq!(admin.describe(&[spec.name]).unwrap(), [None]);

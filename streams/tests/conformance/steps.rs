@@ -31,7 +31,7 @@ pub(crate) fn tombstone(place: &TopicPartition, key: &str) -> ProducerRecord {
 
 pub(crate) fn create(world: &dyn World, topic: &str, partitions: i32, cleanup: Cleanup) {
     let spec = TopicSpec { name: topic.into(), cleanup };
-    world.clients().admin().unwrap().create(&spec, partitions, 1).unwrap();
+    world.clients().admin().unwrap().create(&[spec], partitions, 1).unwrap();
 }
 
 /// The topic `in` with one partition.

@@ -84,7 +84,7 @@ pub(crate) fn producer(kafka: &Kafka, id: &str) -> Box<dyn TransactionalProducer
 }
 
 pub(crate) fn create(kafka: &Kafka, topic: &str, partitions: i32, cleanup: Cleanup) {
-    kafka.admin().unwrap().create(&TopicSpec { name: topic.into(), cleanup }, partitions, 1).unwrap();
+    kafka.admin().unwrap().create(&[TopicSpec { name: topic.into(), cleanup }], partitions, 1).unwrap();
 }
 
 pub(crate) fn place(topic: &str, partition: i32) -> TopicPartition {

@@ -17,7 +17,7 @@ fn topics_are_created_once_and_described() {
     let cleanups = [Cleanup::Delete, Cleanup::Compact { min_lag: Duration::from_secs(7) }, Cleanup::Purged];
     for _ in 0..2 {
         for (name, cleanup) in names[1..].iter().zip(cleanups) {
-            admin.create(&TopicSpec { name: name.clone(), cleanup }, 3, 1).unwrap();
+            admin.create(&[TopicSpec { name: name.clone(), cleanup }], 3, 1).unwrap();
         }
     }
     let described = |cleanup_policy: &str| {
@@ -33,7 +33,7 @@ fn a_topic_that_cannot_be_had_is_an_error() {
     let cluster = Cluster::of("impossible");
     let mut admin = cluster.kafka.admin().unwrap();
     let spec = TopicSpec { name: "in".into(), cleanup: Cleanup::Delete };
-    let refused = admin.create(&spec, 1, 3).unwrap_err();
+    let refused = admin.create(&[spec], 1, 3).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Fatal, "one broker holds no three replicas: {refused}");
 }
 
