@@ -17,7 +17,7 @@ use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::Timestamp;
 use crate::application::{Application, Lease};
@@ -163,7 +163,6 @@ impl Restorer {
 
     /// Serves until the worker is gone.
     pub(crate) fn run(mut self) {
-        self.warm_up();
         while self.take_requests() {
             if let Err(error) = self.step() {
                 warn!(%error, "restore: trying again");
@@ -171,15 +170,6 @@ impl Restorer {
                 self.requests.wait(RETRY);
             }
         }
-    }
-
-    /// Finds the group's coordinator and the partitions' leaders while the worker joins the group: the first questions
-    /// take as long as that. What they are answered does not matter.
-    fn warm_up(&mut self) {
-        let input = self.application.topology.source_topics().next().map(|topic| topic.name.clone());
-        let inputs: Vec<_> = input.into_iter().map(|topic| TopicPartition::new(topic, 0)).collect();
-        let answered = self.reader.committed(&inputs).is_ok() && self.reader.watermarks(&inputs).is_ok();
-        debug!(answered, "warmed up");
     }
 
     /// Takes in what was asked; waits for a request when there is nothing to do. Whether the worker is still there.

@@ -1,11 +1,13 @@
 //! One run: orders are requested, and followed to their final states.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::OrderState;
 use serde::Serialize;
+use tokio::time::sleep;
 
-use super::cost::Costs;
+use super::cost::{Costs, Meter};
 use super::latency::LatencyMillis;
 use super::orders::Orders;
 use super::rig::Rig;
@@ -44,6 +46,7 @@ pub(super) struct Run {
 
 impl Plan {
     pub(super) async fn carry_out(&self, rig: &Rig) -> anyhow::Result<Run> {
+        rest(rig).await?;
         let orders = Arc::new(Orders::new(self.orders));
         let mut watch = Watch::start(rig.reader()?, rig.partitions(), orders.clone()).await?;
         let meters = Costs::start(rig)?;
@@ -70,6 +73,23 @@ impl Plan {
         })
     }
 }
+
+/// Waits until the pipeline has done what the run before has left it to do, such as records of the tiers: until it
+/// takes next to nothing of a core, or for as long as that may last.
+async fn rest(rig: &Rig) -> anyhow::Result<()> {
+    for _ in 0..MOST_LOOKS {
+        let meter = Meter::start(rig.pipeline())?;
+        sleep(LOOK).await;
+        if meter.cpu_percent()? < AT_REST_PERCENT {
+            break;
+        }
+    }
+    Ok(())
+}
+
+const LOOK: Duration = Duration::from_secs(1);
+const MOST_LOOKS: usize = 60;
+const AT_REST_PERCENT: f64 = 6.0;
 
 impl Run {
     /// Nothing was lost and nothing decided twice.

@@ -17,9 +17,8 @@ pub fn play_many(seeds: Range<u64>, jobs: usize, most: usize, progress: &Progres
     let next = AtomicU64::new(seeds.start);
     let failures = Mutex::new(Vec::new());
     let has_enough = || failures.lock().unwrap_or_else(PoisonError::into_inner).len() >= most;
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
     let work = &|job: usize| {
-        stay_on(&cores, job);
+        stay_on_core(job);
         while !has_enough() {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
@@ -38,10 +37,12 @@ pub fn play_many(seeds: Range<u64>, jobs: usize, most: usize, progress: &Progres
     failures
 }
 
-/// Keeps this thread, and what it starts, on one core. Of a world's threads one has the turn at a time: to hand it over
-/// on the same core takes a third of the time that waking another core takes. Where it cannot be had, it is slower.
-fn stay_on(cores: &[core_affinity::CoreId], job: usize) {
-    if let Some(core) = cores.get(job % cores.len().max(1)) {
+/// Keeps this thread, and what it starts, on one core: the one of this number, or of a rest of it. Of a world's threads
+/// one has the turn at a time, and to hand it over on the same core takes a third of the time that waking another core
+/// takes. Where it cannot be had, playing is slower.
+pub fn stay_on_core(number: usize) {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    if let Some(core) = cores.get(number % cores.len().max(1)) {
         core_affinity::set_for_current(*core);
     }
 }

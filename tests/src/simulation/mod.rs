@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use streams::simulation::{Failure, SimulationConfig, Success, Weather, World};
 
-pub use self::many::{Progress, play_many};
+pub use self::many::{Progress, play_many, stay_on_core};
 pub use self::plan::Plan;
 
 use self::checks::check;
