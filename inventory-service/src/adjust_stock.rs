@@ -32,6 +32,8 @@ impl Processor for AdjustStock {
         adjustment: StockAdjustment,
         context: &mut Context<'_, (), ()>,
     ) -> Result<(), ProcessError> {
+        // Who sent it waits for it.
+        context.commit();
         let StockAdjustment { id, quantity, .. } = adjustment;
         let key = AdjustmentKey { product_id, adjustment_id: id };
         if context.get(&self.stores.adjustments, &key)?.is_some() {
@@ -48,8 +50,6 @@ impl Processor for AdjustStock {
         };
         let judged_at = now(context);
         let result = AdjustmentResult { quantity, outcome, origin: origin(context), judged_at };
-        // Who sent it waits for it.
-        context.commit();
         Ok(context.put(&self.stores.adjustments, &key, &result)?)
     }
 

@@ -19,6 +19,9 @@ const ALONE_FAILURES: u32 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Retry {
     batch_failures: u32,
+    /// Up to where the batches had read their inputs that failed. What is committed short of that does not tell whether
+    /// the record that failed goes through now.
+    failed_until: BTreeMap<TopicPartition, i64>,
     /// Up to where each input is to be read record by record.
     alone_until: BTreeMap<TopicPartition, i64>,
     alone: BTreeMap<TopicPartition, Alone>,
@@ -57,8 +60,13 @@ impl Retry {
     ) {
         if !self.is_record_by_record() {
             self.batch_failures += 1;
+            for (input, end) in ends {
+                let until = self.failed_until.entry(input).or_insert(end);
+                *until = end.max(*until);
+            }
             if self.batch_failures >= BATCH_FAILURES {
-                self.alone_until = ends;
+                self.alone_until = std::mem::take(&mut self.failed_until);
+                self.batch_failures = 0;
             }
             return;
         }
@@ -76,14 +84,19 @@ impl Retry {
 
     /// A batch was committed that read the inputs up to before these positions.
     pub(crate) fn committed(&mut self, positions: impl IntoIterator<Item = (TopicPartition, i64)>) {
-        self.batch_failures = 0;
         for (input, position) in positions {
+            if self.failed_until.get(&input).is_some_and(|until| position >= *until) {
+                self.failed_until.remove(&input);
+            }
             if self.alone_until.get(&input).is_some_and(|until| position >= *until) {
                 self.alone_until.remove(&input);
             }
             if self.alone.get(&input).is_some_and(|alone| position > alone.offset) {
                 self.alone.remove(&input);
             }
+        }
+        if self.failed_until.is_empty() {
+            self.batch_failures = 0;
         }
     }
 
@@ -143,12 +156,24 @@ mod tests {
     }
 
     #[test]
-    fn a_success_between_two_failures_of_batches_begins_the_count_anew() {
+    fn a_success_of_all_that_failed_begins_the_count_of_batches_anew() {
         let mut retry = Retry::default();
         for _ in 0..3 {
             fail(&mut retry);
             retry.committed([(input(0), 7)]);
+            retry.committed([(input(1), 9)]);
         }
         assert!(!retry.is_record_by_record());
+    }
+
+    #[test]
+    fn a_success_short_of_what_failed_does_not() {
+        for committed in [vec![], vec![(input(0), 7), (input(1), 8)], vec![(input(2), 100)]] {
+            let mut retry = Retry::default();
+            fail(&mut retry);
+            retry.committed(committed.clone());
+            fail(&mut retry);
+            assert!(retry.is_record_by_record(), "{committed:?}");
+        }
     }
 }

@@ -91,7 +91,10 @@ impl Run {
         while let Some(Waiting { node, record, is_late }) = self.waiting.pop_front() {
             self.is_late = is_late;
             if let Some(processor) = topology.nodes.get(node) {
-                processor.process(node, record, self).inspect_err(|_| self.waiting.clear())?;
+                let processed = processor.process(node, record, self);
+                // It is the record's alone.
+                self.is_late = false;
+                processed.inspect_err(|_| self.waiting.clear())?;
             }
         }
         Ok(())

@@ -110,8 +110,10 @@ impl RunError {
     }
 }
 
-/// How long to wait for topics that others create: they mostly start at the same time.
+/// How long to wait for topics that others create, who mostly start at the same time; and how often, before they are
+/// taken to come later.
 const FOR_OTHERS: Duration = Duration::from_millis(100);
+const FOR_OTHERS_SOON: usize = 50;
 
 const BACKOFF: [Duration; 5] = [
     Duration::from_millis(100),
@@ -268,7 +270,7 @@ fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &dyn
                     said.clone_from(&reason);
                 }
                 application.health.set(SETUP, reason);
-                if error.is_about_others() { FOR_OTHERS } else { Duration::MAX }
+                if error.is_about_others() && attempt < FOR_OTHERS_SOON { FOR_OTHERS } else { Duration::MAX }
             }
         };
         if application.stop.wait(backoff(&mut attempt).min(longest)) {

@@ -464,7 +464,9 @@ impl Worker {
     fn drained(&mut self) -> Result<(), WorkerError> {
         let now = self.now();
         let has_effects = self.has_effects();
-        let is_due = self.transaction.since.is_some_and(|since| now.since(since) >= COMMIT_INTERVAL)
+        // What is in Kafka already holds up its readers there.
+        let is_due = self.transaction.begun.is_some()
+            || self.transaction.since.is_some_and(|since| now.since(since) >= COMMIT_INTERVAL)
             || (self.until_positions_commit(now).is_zero() && self.moved().next().is_some());
         if is_due || (has_effects && self.is_urgent()) {
             self.commit()?;

@@ -44,7 +44,7 @@ impl TopologyBuilder {
     /// changes.
     ///
     /// # Panics
-    /// When there is a store of that name already.
+    /// When there is a store of that name already, or the name has a slash.
     pub fn store<K: Key, V: Value>(&mut self, name: &str) -> Store<K, V> {
         let mut graph = self.graph.borrow_mut();
         let store = graph.state();
@@ -54,6 +54,9 @@ impl TopologyBuilder {
     /// A store whose content is a topic with a meaning of its own, which therefore is its changelog: what
     /// is put into the store is written to the topic. When it is restored, a record counts only if
     /// `newer` accepts it over what is stored; one that cannot be decoded is skipped.
+    ///
+    /// # Panics
+    /// As for [`TopologyBuilder::store`]; the name `state` is that of what holds all other stores.
     pub fn topic_store<K: Key, V: Value>(
         &mut self,
         name: &str,
@@ -241,6 +244,9 @@ impl Topology {
     }
 
     fn add_store(&mut self, spec: StoreSpec) -> usize {
+        // Their files would be the same.
+        let is_known = self.stores.iter().any(|known| known.name == spec.name);
+        assert!(!is_known, "there is a store {:?} already", spec.name);
         self.stores.push(spec);
         self.stores.len() - 1
     }
@@ -248,6 +254,7 @@ impl Topology {
     fn add_section<K, V>(&mut self, section: Section) -> Store<K, V> {
         let is_known = self.sections.iter().any(|known| known.name == section.name);
         assert!(!is_known, "there is a store {:?} already", section.name);
+        assert!(!section.name.contains('/'), "the store {:?} has a slash in its name", section.name);
         self.sections.push(section);
         Store::new(self.sections.len() - 1)
     }
