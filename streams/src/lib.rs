@@ -2,8 +2,8 @@
 //!
 //! A program describes a [`Topology`]: which topics are read, what is done with the records, what is remembered, and
 //! where the results go. The runtime ([`Streams`]) runs it on any number of threads and machines; Kafka's partitions
-//! and consumer groups share the work out. State is kept in [`Store`]s on local disk, each with a changelog topic from
-//! which it is restored anywhere else, and can be read from outside ([`Queries`]).
+//! and consumer groups share the work out. State is kept in [`Store`]s on local disk, with a changelog topic from which
+//! they are restored anywhere else, and can be read from outside ([`Queries`]).
 //!
 //! # Exactly once
 //!
