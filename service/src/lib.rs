@@ -46,8 +46,8 @@ mod signals;
 mod timeout;
 pub mod topics;
 
-/// The allocator of every service: against the system's it takes a fifth of the CPU off a burst and a quarter off a long
-/// poll's memory (figures in the README). librdkafka uses it as well.
+/// The allocator of every service: against the system's it takes a sixth of the CPU off a burst and of the memory off a
+/// long poll. librdkafka uses it as well.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
