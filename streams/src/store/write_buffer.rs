@@ -60,7 +60,7 @@ struct BufferedStore {
 struct Buffer {
     changes: BTreeMap<Bytes, Option<Bytes>>,
     bytes: usize,
-    /// Where the first of the changes came from.
+    /// When the oldest of the changes was committed.
     since: Option<Timestamp>,
     /// On their way to the disk, and older than the changes.
     leaving: BTreeMap<Bytes, Option<Bytes>>,
@@ -126,7 +126,7 @@ impl StoreBackend for BufferedStore {
         let older = |visit: &mut Visit<'_>| {
             merge(&buffer.leaving, from, to, visit, |visit| self.disk.range(from, to, visit))
         };
-        merge(&buffer.changes, from, to, visit, older).map(drop)
+        merge(&buffer.changes, from, to, visit, older)
     }
 
     /// Without changes, or when there are enough of them, all goes to the disk.
