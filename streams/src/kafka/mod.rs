@@ -20,6 +20,7 @@ mod producer;
 mod pump;
 mod reader;
 mod record;
+mod wire;
 mod writer;
 
 use std::sync::Arc;

@@ -1,0 +1,319 @@
+//! Who does what in a cluster: which broker leads a partition, which one coordinates a group or a transactional id.
+//!
+//! What is known may be out of date. A broker that says so, or does not answer, is asked no more until the cluster
+//! has been asked again.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use kafka_protocol::error::{ParseResponseErrorCode, ResponseError};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FindCoordinatorRequest, MetadataRequest, TopicName,
+};
+use kafka_protocol::protocol::{Request, StrBytes};
+
+use super::connection::{Connection, Pending};
+
+/// Between two attempts at what may succeed later.
+const BACKOFF: [Duration; 5] = [
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+];
+
+/// What a broker coordinates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Coordinated {
+    Group = 0,
+    Transactions = 1,
+}
+
+/// A broker, by its number.
+pub(super) type Broker = i32;
+
+/// The cluster as one client sees it, with the connections to its brokers.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    bootstrap: Vec<String>,
+    client_id: String,
+    /// `host:port` of each broker.
+    brokers: HashMap<Broker, String>,
+    leaders: HashMap<(StrBytes, i32), Broker>,
+    coordinators: HashMap<(Coordinated, StrBytes), Broker>,
+    connections: HashMap<Broker, Connection>,
+}
+
+/// A call to the cluster came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    /// No answer: whether the request arrived is not known.
+    #[error("{0}")]
+    NoAnswer(#[from] io::Error),
+    /// The broker's answer is an error.
+    #[error("{0}")]
+    Refused(ResponseError),
+}
+
+impl Cluster {
+    /// Of the brokers at `bootstrap`: `host:port`, separated by commas. Connects to nothing yet.
+    pub(super) fn new(bootstrap: &str, client_id: &str) -> Self {
+        Self {
+            bootstrap: bootstrap.split(',').map(|address| address.trim().to_string()).collect(),
+            client_id: client_id.to_string(),
+            brokers: HashMap::new(),
+            leaders: HashMap::new(),
+            coordinators: HashMap::new(),
+            connections: HashMap::new(),
+        }
+    }
+
+    /// What the brokers can do.
+    pub(super) fn versions(&mut self, deadline: Instant) -> io::Result<ApiVersionsResponse> {
+        let name = StrBytes::from_static_str("streams");
+        let version = StrBytes::from_static_str(env!("CARGO_PKG_VERSION"));
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(name)
+            .with_client_software_version(version);
+        self.ask(&request, 3, deadline)
+    }
+
+    /// The leader of a partition, if there is one.
+    pub(super) fn leader(
+        &mut self,
+        topic: &StrBytes,
+        partition: i32,
+        deadline: Instant,
+    ) -> Result<Option<Broker>, CallError> {
+        let key = (topic.clone(), partition);
+        if !self.leaders.contains_key(&key) {
+            self.learn(&[topic.clone()], deadline)?;
+        }
+        Ok(self.leaders.get(&key).copied())
+    }
+
+    /// Forgets who leads a partition.
+    pub(super) fn forget_leader(&mut self, topic: &StrBytes, partition: i32) {
+        self.leaders.remove(&(topic.clone(), partition));
+    }
+
+    /// Asks for the leaders of these topics.
+    fn learn(&mut self, topics: &[StrBytes], deadline: Instant) -> Result<(), CallError> {
+        let named =
+            |topic: &StrBytes| MetadataRequestTopic::default().with_name(Some(TopicName(topic.clone())));
+        let request = MetadataRequest::default()
+            .with_topics(Some(topics.iter().map(named).collect()))
+            .with_allow_auto_topic_creation(false);
+        let answer = self.ask(&request, 12, deadline)?;
+        for broker in answer.brokers {
+            self.brokers.insert(broker.node_id.0, format!("{}:{}", broker.host, broker.port));
+        }
+        for topic in answer.topics {
+            let Some(TopicName(name)) = topic.name else { continue };
+            for partition in topic.partitions {
+                let key = (name.clone(), partition.partition_index);
+                match partition.error_code.ok() {
+                    Some(()) => self.leaders.insert(key, partition.leader_id.0),
+                    None => self.leaders.remove(&key),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls the coordinator of `key`, until it answers with something else than that another time, or another broker,
+    /// would be better. `code` tells the answer's error.
+    pub(super) fn call_coordinator<R: Request>(
+        &mut self,
+        coordinated: Coordinated,
+        key: &StrBytes,
+        request: &R,
+        version: i16,
+        deadline: Instant,
+        code: impl Fn(&R::Response) -> i16,
+    ) -> Result<R::Response, CallError> {
+        for attempt in 0.. {
+            let refusal = match self.coordinator(coordinated, key, deadline) {
+                Ok(broker) => {
+                    let answer = self.call(broker, request, version, deadline)?;
+                    match code(&answer).err() {
+                        None => return Ok(answer),
+                        Some(error) => error,
+                    }
+                }
+                Err(CallError::Refused(error)) => error,
+                Err(error) => return Err(error),
+            };
+            if !is_passing(refusal) || Instant::now() >= deadline {
+                return Err(CallError::Refused(refusal));
+            }
+            if refusal != ResponseError::ConcurrentTransactions {
+                self.coordinators.remove(&(coordinated, key.clone()));
+            }
+            wait(attempt);
+        }
+        unreachable!("the attempts have no end")
+    }
+
+    /// The broker that coordinates `key`.
+    pub(super) fn coordinator(
+        &mut self,
+        coordinated: Coordinated,
+        key: &StrBytes,
+        deadline: Instant,
+    ) -> Result<Broker, CallError> {
+        if let Some(broker) = self.coordinators.get(&(coordinated, key.clone())) {
+            return Ok(*broker);
+        }
+        let request = FindCoordinatorRequest::default()
+            .with_key_type(coordinated as i8)
+            .with_coordinator_keys(vec![key.clone()]);
+        let answer = self.ask(&request, 4, deadline)?;
+        let Some(found) = answer.coordinators.into_iter().next() else {
+            return Err(CallError::Refused(ResponseError::CoordinatorNotAvailable));
+        };
+        if let Some(error) = found.error_code.err() {
+            return Err(CallError::Refused(error));
+        }
+        let broker = found.node_id.0;
+        self.brokers.insert(broker, format!("{}:{}", found.host, found.port));
+        self.coordinators.insert((coordinated, key.clone()), broker);
+        Ok(broker)
+    }
+
+    /// Calls a broker.
+    pub(super) fn call<R: Request>(
+        &mut self,
+        broker: Broker,
+        request: &R,
+        version: i16,
+        deadline: Instant,
+    ) -> io::Result<R::Response> {
+        let pending = self.send(broker, request, version, deadline)?;
+        self.receive(broker, pending, deadline)
+    }
+
+    /// Sends a request to a broker; see [`Connection::send`].
+    pub(super) fn send<R: Request>(
+        &mut self,
+        broker: Broker,
+        request: &R,
+        version: i16,
+        deadline: Instant,
+    ) -> io::Result<Pending<R>> {
+        let sent = self.connection(broker)?.send(request, version, deadline);
+        sent.inspect_err(|_| self.lose(broker))
+    }
+
+    /// Waits for the answer to a request; see [`Connection::receive`].
+    pub(super) fn receive<R: Request>(
+        &mut self,
+        broker: Broker,
+        pending: Pending<R>,
+        deadline: Instant,
+    ) -> io::Result<R::Response> {
+        // Not a new connection: the answer could not come there.
+        let Some(connection) = self.connections.get_mut(&broker) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        connection.receive(pending, deadline).inspect_err(|_| self.lose(broker))
+    }
+
+    fn connection(&mut self, broker: Broker) -> io::Result<&mut Connection> {
+        if !self.connections.contains_key(&broker) {
+            let Some(address) = self.brokers.get(&broker) else {
+                return Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("broker {broker} has no address"),
+                ));
+            };
+            match Connection::open(address, &self.client_id) {
+                Ok(connection) => self.connections.insert(broker, connection),
+                Err(error) => {
+                    self.lose(broker);
+                    return Err(error);
+                }
+            };
+        }
+        self.connections.get_mut(&broker).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Without its connection a broker is no leader and no coordinator any more, as far as is known.
+    fn lose(&mut self, broker: Broker) {
+        self.connections.remove(&broker);
+        self.leaders.retain(|_, leader| *leader != broker);
+        self.coordinators.retain(|_, coordinator| *coordinator != broker);
+    }
+
+    /// Asks whichever broker answers: one there is a connection to, or one of those named at the beginning.
+    fn ask<R: Request>(&mut self, request: &R, version: i16, deadline: Instant) -> io::Result<R::Response> {
+        let connected: Vec<Broker> = self.connections.keys().copied().collect();
+        for broker in connected {
+            if let Ok(answer) = self.call(broker, request, version, deadline) {
+                return Ok(answer);
+            }
+        }
+        let mut unreachable = io::Error::new(io::ErrorKind::NotFound, "no broker is named");
+        let known: Vec<String> = self.brokers.values().cloned().collect();
+        for address in self.bootstrap.iter().chain(&known) {
+            let answer = Connection::open(address, &self.client_id)
+                .and_then(|mut connection| connection.call(request, version, deadline));
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => unreachable = io::Error::new(error.kind(), format!("{address}: {error}")),
+            }
+        }
+        Err(unreachable)
+    }
+}
+
+/// Whether the brokers' finished features and versions are those that this module speaks: Kafka 4 with transactions of
+/// the second version (KIP-890).
+pub(super) fn is_spoken(versions: &ApiVersionsResponse) -> bool {
+    let has = |key: ApiKey, version: i16| {
+        versions
+            .api_keys
+            .iter()
+            .any(|api| api.api_key == key as i16 && api.min_version <= version && api.max_version >= version)
+    };
+    let transactions =
+        versions.finalized_features.iter().find(|feature| &*feature.name == "transaction.version");
+    transactions.is_some_and(|feature| feature.max_version_level >= 2)
+        && [
+            (ApiKey::Produce, 12),
+            (ApiKey::EndTxn, 5),
+            (ApiKey::TxnOffsetCommit, 5),
+            (ApiKey::InitProducerId, 5),
+            (ApiKey::Metadata, 12),
+            (ApiKey::FindCoordinator, 4),
+        ]
+        .into_iter()
+        .all(|(key, version)| has(key, version))
+}
+
+/// Whether the same request may succeed a moment later, there or at another broker.
+pub(super) fn is_passing(error: ResponseError) -> bool {
+    matches!(
+        error,
+        ResponseError::CoordinatorLoadInProgress
+            | ResponseError::CoordinatorNotAvailable
+            | ResponseError::NotCoordinator
+            | ResponseError::ConcurrentTransactions
+            | ResponseError::UnknownTopicOrPartition
+            | ResponseError::LeaderNotAvailable
+            | ResponseError::NotLeaderOrFollower
+            | ResponseError::RequestTimedOut
+            | ResponseError::NetworkException
+            | ResponseError::KafkaStorageError
+            | ResponseError::NotEnoughReplicas
+            | ResponseError::NotEnoughReplicasAfterAppend
+    )
+}
+
+/// Waits before attempt `attempt` + 1.
+pub(super) fn wait(attempt: usize) {
+    std::thread::sleep(BACKOFF[attempt.min(BACKOFF.len() - 1)]);
+}
