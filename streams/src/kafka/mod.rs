@@ -48,6 +48,9 @@ impl Kafka {
 
 impl ClientSupplier for Kafka {
     fn consumer(&self, membership: &Membership) -> Result<Box<dyn GroupConsumer>, ClientError> {
+        if self.settings.0.client_settings.is_empty() {
+            return Ok(Box::new(wire::Member::new(&self.settings, membership)?));
+        }
         Ok(Box::new(consumer::Member::new(&self.settings, membership)?))
     }
 
