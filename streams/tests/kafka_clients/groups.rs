@@ -10,7 +10,7 @@ use crate::cluster::{
 };
 
 /// A member that does what a worker does: answers, with its partitions from the beginning.
-fn step(consumer: &mut dyn GroupConsumer, owned: &mut Vec<TopicPartition>) {
+pub(crate) fn step(consumer: &mut dyn GroupConsumer, owned: &mut Vec<TopicPartition>) {
     match consumer.poll(Duration::from_millis(20)).unwrap() {
         Some(GroupEvent::Assigned(partitions, _)) => {
             assert_eq!(owned, &[], "everything was revoked before");
