@@ -276,6 +276,10 @@ impl Fetch {
             Ok(None) if now < since + ANSWER_TIMEOUT => {}
             Ok(None) => self.lose(broker, &timed_out(), now),
             Err(error) => self.lose(broker, &error, now),
+            Ok(Some(answer)) if answer.error_code != 0 => {
+                let error = answer.error_code.err().map_or(String::new(), |error| error.to_string());
+                self.lose(broker, &std::io::Error::other(error), now);
+            }
             Ok(Some(answer)) => {
                 source.under_way = None;
                 source.backoff.succeed();
@@ -302,6 +306,10 @@ impl Fetch {
     }
 
     fn take_partition(&mut self, index: usize, answered: PartitionData, now: Instant) {
+        if self.partitions[index].is_stopped {
+            // Asked for before its end was known; nothing may be left out.
+            return;
+        }
         if let Some(error) = answered.error_code.err() {
             return self.refused(index, error, now);
         }

@@ -71,7 +71,7 @@ pub(super) fn spawn(
     let (running, ended) = mpsc::channel();
     let run = move || {
         let _running = running;
-        Group { terms, coordinator, shared, alarm, member: None, failures: 0 }.run();
+        Group { terms, coordinator, shared, alarm, member: None, failures: 0, is_outage_told: false }.run();
     };
     thread::Builder::new().name("kafka-group".to_string()).spawn(run)?;
     Ok(ended)
@@ -86,6 +86,7 @@ struct Group {
     member: Option<StrBytes>,
     /// Calls in a row that came to nothing.
     failures: u32,
+    is_outage_told: bool,
 }
 
 /// A membership that has just begun.
@@ -108,7 +109,7 @@ impl Group {
             }
             match self.join() {
                 Ok(Some(joined)) => {
-                    self.failures = 0;
+                    self.succeeded();
                     self.stay(joined);
                 }
                 Ok(None) | Err(CallError::Interrupted) => {}
@@ -337,7 +338,7 @@ impl Group {
                 return (if is_expired { Fate::Lost } else { Fate::Valid }, self.pause());
             }
         };
-        self.failures = 0;
+        self.succeeded();
         *heard = Instant::now();
         (fate, self.terms.heartbeat_interval)
     }
@@ -382,6 +383,11 @@ impl Group {
         self.coordinator.call(request, version, patience)
     }
 
+    fn succeeded(&mut self) {
+        self.failures = 0;
+        self.is_outage_told = false;
+    }
+
     /// Another attempt may help, or nothing will: then the worker is told.
     fn cope(&mut self, attempted: &str, error: &CallError) {
         let group = &*self.terms.group;
@@ -395,7 +401,8 @@ impl Group {
                 });
             }
             // Once an outage, not for each attempt.
-            CallError::Unsent(error) if self.failures == 0 => {
+            CallError::Unsent(error) if !self.is_outage_told => {
+                self.is_outage_told = true;
                 tracing::warn!(group, "the group's coordinator cannot be reached: {error}");
             }
             error => tracing::debug!(group, %error, attempted, "trying again"),

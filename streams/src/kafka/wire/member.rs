@@ -217,6 +217,7 @@ impl Open {
         if let Some(record) = self.fetch.next()? {
             return Ok(Some(GroupEvent::Record(record)));
         }
+        self.check_thread()?;
         // A poll that waits is no worker that does not poll.
         let mut now = Instant::now();
         let end = now + wait.min(self.terms.max_poll_interval / 2);
@@ -234,6 +235,19 @@ impl Open {
                 return Ok(Some(event));
             }
             now = Instant::now();
+        }
+    }
+
+    /// Without its thread a member would wait for ever.
+    fn check_thread(&self) -> Result<(), ClientError> {
+        let Thread::Running(ended) = &self.thread else { return Ok(()) };
+        match ended.try_recv() {
+            Err(mpsc::TryRecvError::Disconnected) => Err(ClientError {
+                kind: ErrorKind::Fatal,
+                attempted: format!("take part in {}", self.terms.group),
+                reason: "a bug: its thread has panicked, see the log".to_string(),
+            }),
+            _ => Ok(()),
         }
     }
 
