@@ -37,6 +37,8 @@ const MAX_PARTITION_BYTES: i32 = 128 << 10;
 const BACKLOG: usize = 64 << 10;
 /// After this time a broker that does not answer is taken for lost.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that was used so recently is not looked at before it is used again.
+const RECENT: Duration = Duration::from_secs(5);
 /// How long not to ask for a partition that a broker could not serve.
 const PARTITION_PAUSE: Duration = Duration::from_millis(100);
 
@@ -77,6 +79,7 @@ struct Partition {
 struct Source {
     link: Option<Link>,
     under_way: Option<(UnderWay, Instant)>,
+    used: Option<Instant>,
     backoff: Backoff,
 }
 
@@ -216,7 +219,8 @@ impl Fetch {
         if source.under_way.is_some() || !source.backoff.is_over(now) {
             return;
         }
-        let opened = match source.link.take().filter(Link::is_open) {
+        let is_recent = source.used.is_some_and(|used| now < used + RECENT);
+        let opened = match source.link.take().filter(|link| is_recent || link.is_open()) {
             Some(link) => Ok(link),
             None => match self.leaders.address(broker) {
                 Some(address) => Link::open(address, &self.client_id),
@@ -231,6 +235,7 @@ impl Fetch {
                 let source = self.sources.entry(broker).or_default();
                 source.link = Some(link);
                 source.under_way = Some((under_way, now));
+                source.used = Some(now);
             }
             Err(error) => self.lose(broker, &error, now),
         }

@@ -233,3 +233,129 @@ impl Alarm {
 fn malformed(error: impl ToString) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Shutdown, TcpListener};
+    use std::thread;
+    use std::time::Duration;
+
+    use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const VERSION: i16 = 4;
+
+    /// A link with a request under way, and the other end of it.
+    fn asked(listener: &TcpListener) -> (Link, UnderWay, TcpStream) {
+        let address = listener.local_addr().unwrap();
+        let mut link = Link::open(&address.to_string(), &"test".into()).unwrap();
+        let under_way = link.send(&HeartbeatRequest::default(), VERSION).unwrap();
+        let (broker, _) = listener.accept().unwrap();
+        (link, under_way, broker)
+    }
+
+    fn answer(correlation: i32, code: i16) -> Vec<u8> {
+        let mut message = BytesMut::zeroed(4);
+        let header = ResponseHeader::default().with_correlation_id(correlation);
+        header.encode(&mut message, HeartbeatResponse::header_version(VERSION)).unwrap();
+        HeartbeatResponse::default().with_error_code(code).encode(&mut message, VERSION).unwrap();
+        let length = i32::try_from(message.len() - 4).unwrap();
+        message[..4].copy_from_slice(&length.to_be_bytes());
+        message.to_vec()
+    }
+
+    /// What comes in the end, and after how many looks in vain.
+    fn outcome(link: &mut Link, under_way: UnderWay) -> io::Result<i16> {
+        let (_waker, alarm) = alarm().unwrap();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = link.receive::<HeartbeatRequest>(under_way)? {
+                return Ok(answer.error_code);
+            }
+            assert!(Instant::now() < end, "nothing comes");
+            alarm.wait([link.readiness()], end);
+        }
+    }
+
+    #[test]
+    fn an_answer_may_come_in_pieces() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut link, under_way, mut broker) = asked(&listener);
+        let sender = thread::spawn(move || {
+            for byte in answer(1, 27) {
+                broker.write_all(&[byte]).unwrap();
+            }
+            broker
+        });
+        assert_eq!(outcome(&mut link, under_way).unwrap(), 27);
+        assert!(link.is_open());
+        let mut broker = sender.join().unwrap();
+        let under_way = link.send(&HeartbeatRequest::default(), VERSION).unwrap();
+        assert!(link.receive::<HeartbeatRequest>(under_way).unwrap().is_none(), "it has not come");
+        broker.write_all(&answer(2, 25)).unwrap();
+        assert_eq!(outcome(&mut link, under_way).unwrap(), 25, "and another one");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let longer = {
+            let mut message = answer(1, 0);
+            message[3] += 1;
+            [message, vec![0]].concat()
+        };
+        let refused = [
+            (answer(7, 0), "another request"),
+            (longer, "after an answer's end"),
+            (vec![0xff; 8], "an answer of -1 bytes"),
+            (vec![0, 0, 0, 1, 0], "an answer of 1 bytes"),
+            (answer(1, 0)[..7].to_vec(), "end of file"),
+            (vec![], "end of file"),
+        ];
+        for (bytes, expected) in refused {
+            let (mut link, under_way, mut broker) = asked(&listener);
+            broker.write_all(&bytes).unwrap();
+            broker.shutdown(Shutdown::Write).unwrap();
+            let error = outcome(&mut link, under_way).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn a_link_knows_whether_it_has_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut link, under_way, broker) = asked(&listener);
+        drop(broker);
+        outcome(&mut link, under_way).unwrap_err();
+        assert!(link.has_sent());
+        assert!(!link.is_open());
+
+        let nobody = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let opened = Link::open(&nobody, &"test".into());
+        if let Ok(mut link) = opened {
+            let sent = link.send(&HeartbeatRequest::default(), VERSION);
+            let refused = sent.and_then(|under_way| outcome(&mut link, under_way)).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused, "{refused}");
+            assert!(!link.has_sent());
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_woken() {
+        let (waker, alarm) = alarm().unwrap();
+        waker.wake();
+        waker.wake();
+        let end = Instant::now() + PATIENCE;
+        alarm.wait([], end);
+        assert!(Instant::now() < end, "it was woken before");
+        let waiting = thread::spawn(move || {
+            alarm.wait([], end);
+            Instant::now() < end
+        });
+        waker.wake();
+        assert!(waiting.join().unwrap(), "it is woken while it waits");
+    }
+}
