@@ -3,6 +3,8 @@
 mod cluster;
 mod connection;
 mod coordinator;
+#[cfg(test)]
+mod fake_broker;
 mod fetch;
 mod group;
 mod leaders;

@@ -374,7 +374,7 @@ impl<'a> Cursor<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bytes::BytesMut;
     use kafka_protocol::indexmap::IndexMap;
     use kafka_protocol::records::{
@@ -415,7 +415,7 @@ mod tests {
         Record { transactional: true, producer_id, producer_epoch: 0, ..record }
     }
 
-    fn records(offsets: std::ops::Range<i64>) -> BytesMut {
+    pub(in super::super) fn records(offsets: std::ops::Range<i64>) -> BytesMut {
         batch(PLAIN, &offsets.map(|offset| record(offset, &offset.to_string())).collect::<Vec<_>>())
     }
 
