@@ -1,24 +1,40 @@
 //! The orders of a running topology.
 
+use std::sync::Arc;
+
+use actix_web::web::Bytes;
 use domain::{NewOrder, Order, OrderId, OrderRequest, Origin, timestamp_from_millis};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use moka::sync::Cache;
 use service::Problem;
 use service::topics::ORDER_REQUESTS;
 use streams::{CommandWriter, Queries, Store};
 
 use crate::orders::Orders;
+use crate::shown_order::ShownOrder;
 
 /// Reads the view, and writes commands.
 pub(crate) struct KafkaOrders {
     queries: Queries,
     commands: CommandWriter,
     view: Store<OrderId, Order>,
+    recent: Cache<OrderId, Recent>,
 }
+
+/// An order, and the bytes in the view that it was made of: it is as long as they are the same.
+#[derive(Clone)]
+struct Recent {
+    bytes: Bytes,
+    order: Arc<ShownOrder>,
+}
+
+/// How many orders many may wait for at the same time.
+const RECENT: u64 = 1000;
 
 impl KafkaOrders {
     pub(crate) fn new(queries: Queries, commands: CommandWriter, view: Store<OrderId, Order>) -> Self {
-        Self { queries, commands, view }
+        Self { queries, commands, view, recent: Cache::new(RECENT) }
     }
 }
 
@@ -27,8 +43,14 @@ impl Orders for KafkaOrders {
         self.queries.partition_of(id)
     }
 
-    fn get(&self, id: &OrderId) -> Result<Option<Order>, Problem> {
-        Ok(self.queries.get(&self.view, id)?)
+    fn get(&self, id: &OrderId) -> Result<Option<Arc<ShownOrder>>, Problem> {
+        let Some(bytes) = self.queries.get_bytes(&self.view, id)? else { return Ok(None) };
+        if let Some(recent) = self.recent.get(id).filter(|recent| recent.bytes == bytes) {
+            return Ok(Some(recent.order));
+        }
+        let order = Arc::new(ShownOrder::new(self.queries.decode(&self.view, &bytes)?));
+        self.recent.insert(id.clone(), Recent { bytes, order: order.clone() });
+        Ok(Some(order))
     }
 
     fn watch(&self, id: &OrderId) -> BoxFuture<'static, ()> {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use domain::{
     Decision, NewOrder, Order, OrderEvent, OrderId, Origin, Outcome, Transition, apply, timestamp_from_millis,
@@ -11,6 +11,7 @@ use service::{Directory, Problem, Whereabouts};
 use tokio::sync::watch;
 
 use crate::orders::Orders;
+use crate::shown_order::ShownOrder;
 
 /// What is ordered in all tests.
 pub(crate) fn content(id: &str) -> NewOrder {
@@ -132,9 +133,10 @@ impl Orders for FakeOrders {
         0
     }
 
-    fn get(&self, id: &OrderId) -> Result<Option<Order>, Problem> {
+    fn get(&self, id: &OrderId) -> Result<Option<Arc<ShownOrder>>, Problem> {
+        let shown = |order: &Order| Arc::new(ShownOrder::new(order.clone()));
         match self.serving.load(Ordering::Relaxed) {
-            true => Ok(self.orders.lock().unwrap().get(id).cloned()),
+            true => Ok(self.orders.lock().unwrap().get(id).map(shown)),
             false => Err(not_mine()),
         }
     }
