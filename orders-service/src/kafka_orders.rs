@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use actix_web::web::Bytes;
 use domain::{NewOrder, Order, OrderId, OrderRequest, Origin, timestamp_from_millis};
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _};
 use moka::sync::Cache;
 use service::Problem;
 use service::topics::ORDER_REQUESTS;
-use streams::{CommandWriter, Queries, Store};
+use streams::{CommandWriter, Queries, Store, Watcher};
 
 use crate::orders::Orders;
 use crate::shown_order::ShownOrder;
@@ -53,9 +54,10 @@ impl Orders for KafkaOrders {
         Ok(Some(order))
     }
 
-    fn watch(&self, id: &OrderId) -> BoxFuture<'static, ()> {
-        let mut watcher = self.queries.watch(&self.view, id);
-        async move { watcher.changed().await }.boxed()
+    fn watch(&self, id: &OrderId) -> BoxStream<'static, ()> {
+        let watcher = self.queries.watch(&self.view, id);
+        let next = async |mut watcher: Watcher| watcher.changed().await.then_some(((), watcher));
+        stream::unfold(watcher, next).boxed()
     }
 
     fn request(&self, order: NewOrder) -> BoxFuture<'_, Result<Origin, Problem>> {

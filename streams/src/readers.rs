@@ -171,11 +171,11 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Returns when a commit has changed the key since the last call (or since registration), or when the
-    /// key's partition is no longer served here.
-    pub async fn changed(&mut self) {
-        // An error means that the partition has moved and the feed was emptied.
-        let _ = self.changes.changed().await;
+    /// Returns when a commit has changed the key since the last call (or since registration). False when the key's
+    /// partition is no longer served here: then this watcher will see no more changes.
+    pub async fn changed(&mut self) -> bool {
+        // An error means that the feed was emptied.
+        self.changes.changed().await.is_ok()
     }
 }
 

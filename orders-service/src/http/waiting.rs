@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::OrderId;
+use futures::StreamExt as _;
 use service::{Call, Interrupted, Problem};
 
 use crate::orders::Orders;
@@ -47,17 +48,16 @@ async fn until(
     enough: &impl Fn(Option<&ShownOrder>) -> bool,
 ) -> Result<Option<Arc<ShownOrder>>, Problem> {
     loop {
-        // Before the read, so that no change falls between the two; anew each time, because a watch ends when
-        // the order's partition moves.
-        let changed = orders.watch(id);
-        // Given back before the wait: those who wait are many.
-        if let Some(order) = get_if(orders, id, enough)? {
-            return Ok(order);
-        }
-        changed.await;
-        // Mostly that was it: of thousands that wait for one order, none has to be registered again.
-        if let Some(order) = get_if(orders, id, enough)? {
-            return Ok(order);
+        // Before the read, so that no change falls between the two. It ends when the order's partition moves.
+        let mut changes = orders.watch(id);
+        loop {
+            // Given back before the wait: those who wait are many.
+            if let Some(order) = get_if(orders, id, enough)? {
+                return Ok(order);
+            }
+            if changes.next().await.is_none() {
+                break;
+            }
         }
     }
 }

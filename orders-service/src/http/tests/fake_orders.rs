@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use domain::{
     Decision, NewOrder, Order, OrderEvent, OrderId, Origin, Outcome, Transition, apply, timestamp_from_millis,
 };
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _};
 use service::{Directory, Problem, Whereabouts};
 use tokio::sync::watch;
 
@@ -141,9 +142,11 @@ impl Orders for FakeOrders {
         }
     }
 
-    fn watch(&self, _: &OrderId) -> BoxFuture<'static, ()> {
-        let mut changes = self.changes.subscribe();
-        async move { drop(changes.changed().await) }.boxed()
+    fn watch(&self, _: &OrderId) -> BoxStream<'static, ()> {
+        let changes = self.changes.subscribe();
+        let next =
+            async |mut changes: watch::Receiver<()>| changes.changed().await.ok().map(|()| ((), changes));
+        stream::unfold(changes, next).boxed()
     }
 
     fn request(&self, new_order: NewOrder) -> BoxFuture<'_, Result<Origin, Problem>> {
