@@ -1,6 +1,8 @@
 //! What Kafka's errors mean for the worker, decided here and nowhere else.
 
+use kafka_protocol::error::ResponseError;
 use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code};
+use rdkafka::types::RDKafkaRespErr;
 
 use crate::client::{ClientError, ErrorKind};
 
@@ -94,6 +96,13 @@ pub(super) fn is_an_answer(error: &KafkaError) -> bool {
         )
     );
     known || kind(error) == ErrorKind::Fatal
+}
+
+/// What an error in a broker's own answer means.
+pub(super) fn kind_of_refusal(error: ResponseError) -> ErrorKind {
+    // librdkafka's numbers for the brokers' errors are the brokers' own.
+    let code = RDKafkaRespErr::try_from(i32::from(error.code()));
+    code.map_or(ErrorKind::Retriable, |code| kind_of_code(code.into()))
 }
 
 fn kind(error: &KafkaError) -> ErrorKind {
