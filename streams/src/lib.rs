@@ -103,6 +103,7 @@ mod owners;
 mod partitioner;
 mod processor;
 mod purge;
+mod range_assignor;
 mod readers;
 mod record;
 mod restore;

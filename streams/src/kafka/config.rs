@@ -19,6 +19,8 @@ pub struct KafkaConfig {
     pub session_timeout: Duration,
     /// How often a member gives a sign of life; also how soon it learns of a rebalance.
     pub heartbeat_interval: Duration,
+    /// After how long without a poll a member of a group gives its partitions up.
+    pub max_poll_interval: Duration,
     /// After how long the broker aborts a transaction that was left open.
     pub transaction_timeout: Duration,
     /// Settings of librdkafka, for all clients: `security.protocol` and the like. They win over ours. With any of them
@@ -34,6 +36,7 @@ impl KafkaConfig {
             topic_prefix: String::new(),
             session_timeout: Duration::from_secs(6),
             heartbeat_interval: Duration::from_millis(300),
+            max_poll_interval: Duration::from_secs(30),
             transaction_timeout: Duration::from_secs(4),
             client_settings: Vec::new(),
         }
@@ -49,6 +52,7 @@ impl fmt::Debug for KafkaConfig {
             .field("topic_prefix", &self.topic_prefix)
             .field("session_timeout", &self.session_timeout)
             .field("heartbeat_interval", &self.heartbeat_interval)
+            .field("max_poll_interval", &self.max_poll_interval)
             .field("transaction_timeout", &self.transaction_timeout)
             .field("client_settings", &names)
             .finish()
@@ -86,6 +90,14 @@ impl Settings {
         self.0.session_timeout
     }
 
+    pub(super) fn heartbeat_interval(&self) -> Duration {
+        self.0.heartbeat_interval
+    }
+
+    pub(super) fn max_poll_interval(&self) -> Duration {
+        self.0.max_poll_interval
+    }
+
     pub(super) fn transaction_timeout(&self) -> Duration {
         self.0.transaction_timeout
     }
@@ -101,7 +113,7 @@ impl Settings {
                 ("partition.assignment.strategy", "range".to_string()),
                 ("session.timeout.ms", millis(self.0.session_timeout)),
                 ("heartbeat.interval.ms", millis(self.0.heartbeat_interval)),
-                ("max.poll.interval.ms", "30000".to_string()),
+                ("max.poll.interval.ms", millis(self.0.max_poll_interval)),
             ],
             FETCHING,
             Isolation::Committed,
@@ -152,7 +164,7 @@ impl Settings {
     }
 
     /// The name that a group or a transactional id has on the cluster.
-    fn on_cluster(&self, name: &str) -> String {
+    pub(super) fn on_cluster(&self, name: &str) -> String {
         format!("{}{name}", self.0.topic_prefix)
     }
 

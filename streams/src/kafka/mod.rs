@@ -69,6 +69,9 @@ impl Kafka {
 
 impl ClientSupplier for Kafka {
     fn consumer(&self, membership: &Membership) -> Result<Box<dyn GroupConsumer>, ClientError> {
+        if self.is_spoken()? {
+            return Ok(Box::new(wire::Member::new(&self.settings, membership)?));
+        }
         Ok(Box::new(consumer::Member::new(&self.settings, membership)?))
     }
 

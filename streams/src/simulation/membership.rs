@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::group::{Group, GroupState, Identification, Times};
-use super::range_assignor;
 use super::refusal::Refusal;
 use crate::Timestamp;
 use crate::client::Membership;
+use crate::range_assignor;
 use crate::record::TopicPartition;
 
 #[derive(Debug)]

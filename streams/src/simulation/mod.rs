@@ -27,7 +27,6 @@ mod offsets;
 mod partition_log;
 mod process;
 mod producer;
-mod range_assignor;
 mod reader;
 mod refusal;
 mod scheduler;

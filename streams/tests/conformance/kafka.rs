@@ -29,14 +29,11 @@ pub(crate) struct RealKafka {
 impl RealKafka {
     pub(crate) fn of(case: &str) -> Self {
         let broker = broker();
-        let max_poll_interval = MAX_POLL_INTERVAL.as_millis().to_string();
-        // Of all clients: librdkafka wants the one to be no longer than the other even where there is no group.
-        let for_all = ["max.poll.interval.ms", "session.timeout.ms"];
         let config = KafkaConfig {
             topic_prefix: format!("{}.", case.replace('_', "-")),
             transaction_timeout: TRANSACTION_TIMEOUT,
             session_timeout: MAX_POLL_INTERVAL,
-            client_settings: for_all.map(|name| (name.to_string(), max_poll_interval.clone())).to_vec(),
+            max_poll_interval: MAX_POLL_INTERVAL,
             ..KafkaConfig::new(broker.bootstrap_servers())
         };
         Self { kafka: Kafka::new(config.clone()), config, _broker: broker }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use streams::kafka::Kafka;
+use streams::kafka::{Kafka, KafkaConfig};
 use streams::{ErrorKind, GroupConsumer, GroupEvent, TopicPartition};
 
 use crate::cluster::{
@@ -10,7 +10,7 @@ use crate::cluster::{
 };
 
 /// A member that does what a worker does: answers, with its partitions from the beginning.
-fn step(consumer: &mut dyn GroupConsumer, owned: &mut Vec<TopicPartition>) {
+pub(crate) fn step(consumer: &mut dyn GroupConsumer, owned: &mut Vec<TopicPartition>) {
     match consumer.poll(Duration::from_millis(20)).unwrap() {
         Some(GroupEvent::Assigned(partitions, _)) => {
             assert_eq!(owned, &[], "everything was revoked before");
@@ -148,8 +148,7 @@ fn closing_does_not_wait_for_an_answer_that_was_never_given() {
 
 /// A member with at most 6 s between two polls, who has all partitions.
 fn lazy_member(cluster: &Cluster) -> Box<dyn GroupConsumer> {
-    let mut config = cluster.config.clone();
-    config.client_settings.push(("max.poll.interval.ms".to_string(), "6000".to_string()));
+    let config = KafkaConfig { max_poll_interval: Duration::from_secs(6), ..cluster.config.clone() };
     let mut lazy = consumer(&Kafka::new(config), &["in"]);
     assigned_from_beginning(&mut *lazy);
     lazy

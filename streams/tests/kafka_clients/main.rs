@@ -5,6 +5,7 @@
 mod cluster;
 mod figures;
 mod groups;
+mod members;
 mod outages;
 mod reading;
 mod topics;

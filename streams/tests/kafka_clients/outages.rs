@@ -151,7 +151,7 @@ fn offsets_are_not_sent_for_ever() {
 }
 
 /// Returns when the last thread of the broker has stopped.
-fn pause(broker: &mut LocalKafka) {
+pub(crate) fn pause(broker: &mut LocalKafka) {
     broker.pause().unwrap();
     let tasks = format!("/proc/{}/task", broker.pid().unwrap());
     soon("all threads to stop", || {

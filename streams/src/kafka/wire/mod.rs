@@ -5,7 +5,16 @@
 mod batch;
 mod cluster;
 mod connection;
+mod coordinator;
+mod fetch;
+mod group;
+mod leaders;
+mod link;
+mod member;
 mod producer;
+mod rebalance;
+mod records;
+mod subscription;
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -16,6 +25,7 @@ use self::cluster::{Cluster, is_spoken};
 use super::config::Settings;
 use crate::client::{ClientError, ErrorKind};
 
+pub(super) use self::member::Member;
 pub(super) use self::producer::Producer;
 
 /// How long the brokers may take to say what they speak.

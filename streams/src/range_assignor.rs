@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::record::TopicPartition;
 
 /// Which member gets what: `members` by id with the topics they want, `partitions` of each topic.
-pub(super) fn assign(
+pub(crate) fn assign(
     members: &BTreeMap<String, Vec<Arc<str>>>,
     partitions: impl Fn(&str) -> usize,
 ) -> BTreeMap<String, Vec<TopicPartition>> {

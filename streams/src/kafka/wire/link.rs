@@ -1,0 +1,361 @@
+//! A connection that nobody has to wait for: its owner looks for what has come when it likes, and waits for several
+//! of them, and for being woken, at the same time.
+//!
+//! One request is under way at a time: a broker serves those of a connection one after the other anyway.
+
+use std::io::{self, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::messages::{RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+
+/// The longest answer that is taken for one.
+const MAX_ANSWER: usize = 256 << 20;
+
+/// An open connection, or one that is coming about.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: BufReader<TcpStream>,
+    is_connected: bool,
+    /// Where else the broker may be, if it is not there.
+    others: std::vec::IntoIter<SocketAddr>,
+    client_id: StrBytes,
+    last: i32,
+    unsent: BytesMut,
+    /// How much of the next message is there, with its length in front.
+    filled: usize,
+    length: [u8; 4],
+    message: BytesMut,
+}
+
+/// A request that is under way.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(super) struct UnderWay {
+    correlation: i32,
+    version: i16,
+}
+
+impl Link {
+    /// Begins to connect to `host:port`.
+    pub(super) fn open(address: &str, client_id: &StrBytes) -> io::Result<Self> {
+        let mut others = address.to_socket_addrs()?.collect::<Vec<_>>().into_iter();
+        Ok(Self {
+            stream: BufReader::new(connect_to_one_of(&mut others)?),
+            is_connected: false,
+            others,
+            client_id: client_id.clone(),
+            last: 0,
+            unsent: BytesMut::new(),
+            filled: 0,
+            length: [0; 4],
+            message: BytesMut::new(),
+        })
+    }
+
+    /// Sends a request, as far as that is possible at once; the rest with the looks for its answer.
+    pub(super) fn send<R: Request>(&mut self, request: &R, version: i16) -> io::Result<UnderWay> {
+        self.last = self.last.wrapping_add(1);
+        let header = RequestHeader::default()
+            .with_request_api_key(R::KEY)
+            .with_request_api_version(version)
+            .with_correlation_id(self.last)
+            .with_client_id(Some(self.client_id.clone()));
+        let mut message = BytesMut::zeroed(4);
+        header.encode(&mut message, R::header_version(version)).map_err(malformed)?;
+        request.encode(&mut message, version).map_err(malformed)?;
+        let length = i32::try_from(message.len() - 4).map_err(malformed)?;
+        message[..4].copy_from_slice(&length.to_be_bytes());
+        self.unsent = message;
+        self.flush()?;
+        Ok(UnderWay { correlation: self.last, version })
+    }
+
+    /// The answer to the request under way, if all of it has come.
+    pub(super) fn receive<R: Request>(&mut self, request: UnderWay) -> io::Result<Option<R::Response>> {
+        self.flush()?;
+        if !self.is_connected {
+            return Ok(None);
+        }
+        let Some(mut message) = self.read_message()? else { return Ok(None) };
+        let header = ResponseHeader::decode(&mut message, R::Response::header_version(request.version))
+            .map_err(malformed)?;
+        if header.correlation_id != request.correlation {
+            return Err(malformed("an answer to another request"));
+        }
+        let answer = R::Response::decode(&mut message, request.version).map_err(malformed)?;
+        if message.has_remaining() {
+            return Err(malformed(format!("{} bytes after an answer's end", message.remaining())));
+        }
+        Ok(Some(answer))
+    }
+
+    /// Whether the broker has not closed it, as it does after a while without requests. For when none is under way.
+    pub(super) fn is_open(&self) -> bool {
+        let peeked = self.stream.get_ref().peek(&mut [0]);
+        !self.is_connected || peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Whether anything has gone out on it.
+    pub(super) fn has_sent(&self) -> bool {
+        self.is_connected
+    }
+
+    /// What to wait for.
+    pub(super) fn readiness(&self) -> PollFd<'_> {
+        let is_sending = !self.is_connected || !self.unsent.is_empty();
+        let events = if is_sending { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+        PollFd::new(self.stream.get_ref(), events)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.unsent.is_empty() {
+            match self.stream.get_mut().write(&self.unsent) {
+                Ok(count) => {
+                    self.is_connected = true;
+                    self.unsent.advance(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if self.is_connected => return Err(error),
+                Err(error) => {
+                    let stream = connect_to_one_of(&mut self.others).map_err(|_| error)?;
+                    self.stream = BufReader::new(stream);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_message(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            let target = match self.filled.checked_sub(4) {
+                None => &mut self.length[self.filled..],
+                Some(filled) => &mut self.message[filled..],
+            };
+            match self.stream.read(target) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => self.filled += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if self.filled == 4 {
+                self.message = BytesMut::zeroed(length_of_answer(self.length)?);
+            }
+            if self.filled == 4 + self.message.len() {
+                self.filled = 0;
+                return Ok(Some(std::mem::take(&mut self.message).freeze()));
+            }
+        }
+    }
+}
+
+fn length_of_answer(bytes: [u8; 4]) -> io::Result<usize> {
+    let length = i32::from_be_bytes(bytes);
+    let plausible = usize::try_from(length).ok().filter(|length| (4..=MAX_ANSWER).contains(length));
+    plausible.ok_or_else(|| malformed(format!("an answer of {length} bytes")))
+}
+
+fn connect_to_one_of(addresses: &mut impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match connect(address) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+/// Begins to connect; a failure may show later.
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    match rustix::net::connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Wakes a thread that waits for sockets.
+#[derive(Debug)]
+pub(super) struct Waker(UnixStream);
+
+/// The end of a [`Waker`] that is waited for.
+#[derive(Debug)]
+pub(super) struct Alarm(UnixStream);
+
+/// A waker and what it wakes.
+pub(super) fn alarm() -> io::Result<(Waker, Alarm)> {
+    let (waker, alarm) = UnixStream::pair()?;
+    waker.set_nonblocking(true)?;
+    alarm.set_nonblocking(true)?;
+    Ok((Waker(waker), Alarm(alarm)))
+}
+
+impl Waker {
+    /// Wakes whoever waits, or will wait next.
+    pub(super) fn wake(&self) {
+        // When it is full, it is on its way already.
+        let _ = (&self.0).write(&[1]);
+    }
+}
+
+impl Alarm {
+    /// Waits until woken, until one of `others` is ready, or until the time has come.
+    pub(super) fn wait<'a>(&'a self, others: impl IntoIterator<Item = PollFd<'a>>, until: Instant) {
+        let mut awaited = vec![PollFd::new(&self.0, PollFlags::IN)];
+        awaited.extend(others);
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec {
+            tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        // An interruption is as good as an event: whoever waits looks for what there is.
+        let _ = poll(&mut awaited, Some(&left));
+        if !awaited[0].revents().is_empty() {
+            while (&self.0).read(&mut [0; 64]).is_ok_and(|count| count == 64) {}
+        }
+    }
+}
+
+fn malformed(error: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Shutdown, TcpListener};
+    use std::thread;
+    use std::time::Duration;
+
+    use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const VERSION: i16 = 4;
+
+    /// A link with a request under way, and the other end of it.
+    fn asked(listener: &TcpListener) -> (Link, UnderWay, TcpStream) {
+        let address = listener.local_addr().unwrap();
+        let mut link = Link::open(&address.to_string(), &"test".into()).unwrap();
+        let under_way = link.send(&HeartbeatRequest::default(), VERSION).unwrap();
+        let (broker, _) = listener.accept().unwrap();
+        (link, under_way, broker)
+    }
+
+    fn answer(correlation: i32, code: i16) -> Vec<u8> {
+        let mut message = BytesMut::zeroed(4);
+        let header = ResponseHeader::default().with_correlation_id(correlation);
+        header.encode(&mut message, HeartbeatResponse::header_version(VERSION)).unwrap();
+        HeartbeatResponse::default().with_error_code(code).encode(&mut message, VERSION).unwrap();
+        let length = i32::try_from(message.len() - 4).unwrap();
+        message[..4].copy_from_slice(&length.to_be_bytes());
+        message.to_vec()
+    }
+
+    /// What comes in the end, and after how many looks in vain.
+    fn outcome(link: &mut Link, under_way: UnderWay) -> io::Result<i16> {
+        let (_waker, alarm) = alarm().unwrap();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = link.receive::<HeartbeatRequest>(under_way)? {
+                return Ok(answer.error_code);
+            }
+            assert!(Instant::now() < end, "nothing comes");
+            alarm.wait([link.readiness()], end);
+        }
+    }
+
+    #[test]
+    fn an_answer_may_come_in_pieces() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut link, under_way, mut broker) = asked(&listener);
+        let sender = thread::spawn(move || {
+            for byte in answer(1, 27) {
+                broker.write_all(&[byte]).unwrap();
+            }
+            broker
+        });
+        assert_eq!(outcome(&mut link, under_way).unwrap(), 27);
+        assert!(link.is_open());
+        let mut broker = sender.join().unwrap();
+        let under_way = link.send(&HeartbeatRequest::default(), VERSION).unwrap();
+        assert!(link.receive::<HeartbeatRequest>(under_way).unwrap().is_none(), "it has not come");
+        broker.write_all(&answer(2, 25)).unwrap();
+        assert_eq!(outcome(&mut link, under_way).unwrap(), 25, "and another one");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let longer = {
+            let mut message = answer(1, 0);
+            message[3] += 1;
+            [message, vec![0]].concat()
+        };
+        let refused = [
+            (answer(7, 0), "another request"),
+            (longer, "after an answer's end"),
+            (vec![0xff; 8], "an answer of -1 bytes"),
+            (vec![0, 0, 0, 1, 0], "an answer of 1 bytes"),
+            (answer(1, 0)[..7].to_vec(), "end of file"),
+            (vec![], "end of file"),
+        ];
+        for (bytes, expected) in refused {
+            let (mut link, under_way, mut broker) = asked(&listener);
+            broker.write_all(&bytes).unwrap();
+            broker.shutdown(Shutdown::Write).unwrap();
+            let error = outcome(&mut link, under_way).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn a_link_knows_whether_it_has_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut link, under_way, broker) = asked(&listener);
+        drop(broker);
+        outcome(&mut link, under_way).unwrap_err();
+        assert!(link.has_sent());
+        assert!(!link.is_open());
+
+        let nobody = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let opened = Link::open(&nobody, &"test".into());
+        if let Ok(mut link) = opened {
+            let sent = link.send(&HeartbeatRequest::default(), VERSION);
+            let refused = sent.and_then(|under_way| outcome(&mut link, under_way)).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused, "{refused}");
+            assert!(!link.has_sent());
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_woken() {
+        let (waker, alarm) = alarm().unwrap();
+        waker.wake();
+        waker.wake();
+        let end = Instant::now() + PATIENCE;
+        alarm.wait([], end);
+        assert!(Instant::now() < end, "it was woken before");
+        let waiting = thread::spawn(move || {
+            alarm.wait([], end);
+            Instant::now() < end
+        });
+        waker.wake();
+        assert!(waiting.join().unwrap(), "it is woken while it waits");
+    }
+}
