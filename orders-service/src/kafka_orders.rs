@@ -1,24 +1,41 @@
 //! The orders of a running topology.
 
+use std::sync::Arc;
+
+use actix_web::web::Bytes;
 use domain::{NewOrder, Order, OrderId, OrderRequest, Origin, timestamp_from_millis};
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _};
+use moka::sync::Cache;
 use service::Problem;
 use service::topics::ORDER_REQUESTS;
-use streams::{CommandWriter, Queries, Store};
+use streams::{CommandWriter, Queries, Store, Watcher};
 
 use crate::orders::Orders;
+use crate::shown_order::ShownOrder;
 
 /// Reads the view, and writes commands.
 pub(crate) struct KafkaOrders {
     queries: Queries,
     commands: CommandWriter,
     view: Store<OrderId, Order>,
+    recent: Cache<OrderId, Recent>,
 }
+
+/// An order, and the bytes in the view that it was made of: it is as long as they are the same.
+#[derive(Clone)]
+struct Recent {
+    bytes: Bytes,
+    order: Arc<ShownOrder>,
+}
+
+/// How many orders many may wait for at the same time.
+const RECENT: u64 = 1000;
 
 impl KafkaOrders {
     pub(crate) fn new(queries: Queries, commands: CommandWriter, view: Store<OrderId, Order>) -> Self {
-        Self { queries, commands, view }
+        Self { queries, commands, view, recent: Cache::new(RECENT) }
     }
 }
 
@@ -27,13 +44,20 @@ impl Orders for KafkaOrders {
         self.queries.partition_of(id)
     }
 
-    fn get(&self, id: &OrderId) -> Result<Option<Order>, Problem> {
-        Ok(self.queries.get(&self.view, id)?)
+    fn get(&self, id: &OrderId) -> Result<Option<Arc<ShownOrder>>, Problem> {
+        let Some(bytes) = self.queries.get_bytes(&self.view, id)? else { return Ok(None) };
+        if let Some(recent) = self.recent.get(id).filter(|recent| recent.bytes == bytes) {
+            return Ok(Some(recent.order));
+        }
+        let order = Arc::new(ShownOrder::new(self.queries.decode(&self.view, &bytes)?));
+        self.recent.insert(id.clone(), Recent { bytes, order: order.clone() });
+        Ok(Some(order))
     }
 
-    fn watch(&self, id: &OrderId) -> BoxFuture<'static, ()> {
-        let mut watcher = self.queries.watch(&self.view, id);
-        async move { watcher.changed().await }.boxed()
+    fn watch(&self, id: &OrderId) -> BoxStream<'static, ()> {
+        let watcher = self.queries.watch(&self.view, id);
+        let next = async |mut watcher: Watcher| watcher.changed().await.then_some(((), watcher));
+        stream::unfold(watcher, next).boxed()
     }
 
     fn request(&self, order: NewOrder) -> BoxFuture<'_, Result<Origin, Problem>> {

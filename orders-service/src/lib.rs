@@ -10,6 +10,7 @@ mod http;
 mod kafka_orders;
 mod orders;
 mod run;
+mod shown_order;
 mod topology;
 
 pub use run::run;

@@ -1,8 +1,13 @@
 //! Orders as the HTTP side sees them, whatever stands behind.
 
-use domain::{NewOrder, Order, OrderId, Origin};
+use std::sync::Arc;
+
+use domain::{NewOrder, OrderId, Origin};
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use service::Problem;
+
+use crate::shown_order::ShownOrder;
 
 /// The view of this instance, and the way of a command into it.
 pub(crate) trait Orders: Send + Sync + 'static {
@@ -10,11 +15,11 @@ pub(crate) trait Orders: Send + Sync + 'static {
     fn partition(&self, id: &OrderId) -> i32;
 
     /// The order as it is committed, if it is there.
-    fn get(&self, id: &OrderId) -> Result<Option<Order>, Problem>;
+    fn get(&self, id: &OrderId) -> Result<Option<Arc<ShownOrder>>, Problem>;
 
-    /// Begins to watch an order; the result is ready when it has changed since this call, or when it is no
+    /// Begins to watch an order: an item for each change since this call, or for several. Ends when the order is no
     /// longer this instance's.
-    fn watch(&self, id: &OrderId) -> BoxFuture<'static, ()>;
+    fn watch(&self, id: &OrderId) -> BoxStream<'static, ()>;
 
     /// Asks for the order to be created. Kafka has the request, at the place that is given.
     fn request(&self, order: NewOrder) -> BoxFuture<'_, Result<Origin, Problem>>;

@@ -4,7 +4,9 @@
 //! store's order is the order of its keys' text. A composite key puts a separator between its parts
 //! that none of them contains and that sorts before what they contain.
 
+use std::cell::Cell;
 use std::fmt::Display;
+use std::io::Write as _;
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -47,7 +49,16 @@ pub struct EncodeError(#[from] serde_json::Error);
 
 /// The bytes of a key.
 pub fn encode_key<K: Key>(key: &K) -> Bytes {
-    key.to_string().into_bytes().into()
+    encode_key_after(b"", key)
+}
+
+/// The bytes of a key behind a prefix.
+pub(crate) fn encode_key_after<K: Key>(prefix: &[u8], key: &K) -> Bytes {
+    in_scratch(|scratch| {
+        scratch.extend_from_slice(prefix);
+        // A key's text fails only if the key's own code does, which `to_string` does not forgive either.
+        write!(scratch, "{key}").expect("a buffer in memory takes everything");
+    })
 }
 
 /// The key that stands in `bytes`.
@@ -60,8 +71,28 @@ pub fn decode_key<K: Key>(bytes: &[u8]) -> Result<K, DecodeError> {
 
 /// The bytes of a value.
 pub fn encode_value<V: Value>(value: &V) -> Result<Bytes, EncodeError> {
-    Ok(serde_json::to_vec(value)?.into())
+    let mut result = Ok(());
+    let bytes = in_scratch(|scratch| result = serde_json::to_writer(scratch, value));
+    result?;
+    Ok(bytes)
 }
+
+/// What `write` puts into an empty buffer, in bytes of its own. The buffer is kept: it has its size, and what is kept
+/// for long is not larger than it has to be.
+fn in_scratch(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    thread_local!(static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) });
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    write(&mut scratch);
+    let bytes = Bytes::copy_from_slice(&scratch);
+    if scratch.capacity() <= MOST_SCRATCH {
+        SCRATCH.set(scratch);
+    }
+    bytes
+}
+
+/// A buffer that has become larger than this is not kept.
+const MOST_SCRATCH: usize = 64 << 10;
 
 /// The value that stands in `bytes`.
 pub fn decode_value<V: Value>(bytes: &[u8]) -> Result<V, DecodeError> {

@@ -67,16 +67,40 @@ impl Queries {
         store: &Store<K, V>,
         key: &K,
     ) -> Result<Option<V>, QueryError> {
+        let bytes = self.bytes_at(partition, store, encode_key(key))?;
+        bytes.map(|bytes| self.decode(store, &bytes)).transpose()
+    }
+
+    /// The committed value under `key` as it is stored: for who keeps what came of it before, and compares.
+    pub fn get_bytes<K: Key, V: Value>(
+        &self,
+        store: &Store<K, V>,
+        key: &K,
+    ) -> Result<Option<Bytes>, QueryError> {
+        let key = encode_key(key);
+        self.bytes_at(partition_of(&key, self.0.partition_count()), store, key)
+    }
+
+    /// What [`Self::get_bytes`] gave, as a value.
+    pub fn decode<K: Key, V: Value>(&self, store: &Store<K, V>, bytes: &[u8]) -> Result<V, QueryError> {
+        let name = || self.0.topology.sections[store.index].name.clone();
+        Ok(decode_value(bytes).map_err(|source| StoreError::Undecodable { store: name(), source })?)
+    }
+
+    fn bytes_at<K: Key, V: Value>(
+        &self,
+        partition: i32,
+        store: &Store<K, V>,
+        key: Bytes,
+    ) -> Result<Option<Bytes>, QueryError> {
         let hosted = self.0.hosted(partition)?;
         let section = &self.0.topology.sections[store.index];
-        let name = || section.name.clone();
         let bytes = hosted.stores[section.store]
-            .get(&section.key(encode_key(key)))
-            .map_err(|source| StoreError::Backend { store: name(), source })?;
+            .get(&section.key(key))
+            .map_err(|source| StoreError::Backend { store: section.name.clone(), source })?;
         // What was read may be old if this process slept meanwhile.
         self.0.hosted(partition)?;
-        let value = bytes.map(|bytes| decode_value(&bytes)).transpose();
-        Ok(value.map_err(|source| StoreError::Undecodable { store: name(), source })?)
+        Ok(bytes)
     }
 
     /// The value under `key` in a global table, as far as this instance has read it.
@@ -147,11 +171,11 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Returns when a commit has changed the key since the last call (or since registration), or when the
-    /// key's partition is no longer served here.
-    pub async fn changed(&mut self) {
-        // An error means that the partition has moved and the feed was emptied.
-        let _ = self.changes.changed().await;
+    /// Returns when a commit has changed the key since the last call (or since registration). False when the key's
+    /// partition is no longer served here: then this watcher will see no more changes.
+    pub async fn changed(&mut self) -> bool {
+        // An error means that the feed was emptied.
+        self.changes.changed().await.is_ok()
     }
 }
 

@@ -103,3 +103,12 @@ pub struct ProducerRecord {
     /// Its headers, in order.
     pub headers: Vec<Header>,
 }
+
+impl ProducerRecord {
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        let of = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers = self.headers.iter().map(|header| header.name.len() + of(&header.value) + 8);
+        of(&self.key) + of(&self.value) + headers.sum::<usize>() + 24
+    }
+}

@@ -178,7 +178,7 @@ impl Run {
     ) -> Result<Option<V>, StoreError> {
         let section = &self.topology.sections[store.index];
         let bytes = self.stores[section.store]
-            .get(&section.key(encode_key(key)))
+            .get(&section.encode_key(key))
             .map_err(|e| self.backend(store.index, e))?;
         bytes.map(|bytes| decode_value(&bytes).map_err(|e| self.undecodable(store.index, e))).transpose()
     }
@@ -191,17 +191,20 @@ impl Run {
     ) -> Result<(), StoreError> {
         let value = encode_value(value)
             .map_err(|source| StoreError::Unencodable { store: self.store_name(store.index), source })?;
-        self.write(store.index, encode_key(key), Some(value));
+        let key = self.topology.sections[store.index].encode_key(key);
+        self.write(store.index, key, Some(value));
         Ok(())
     }
 
     pub(crate) fn delete<K: Key, V: Value>(&mut self, store: &Store<K, V>, key: &K) {
-        self.write(store.index, encode_key(key), None);
+        let key = self.topology.sections[store.index].encode_key(key);
+        self.write(store.index, key, None);
     }
 
+    /// `key` as it is kept.
     fn write(&mut self, section: usize, key: Bytes, value: Option<Bytes>) {
         let section = &self.topology.sections[section];
-        self.stores[section.store].write(section.prefix(), section.key(key), value);
+        self.stores[section.store].write(section.prefix(), key, value);
         // Others read the topic.
         if self.topology.stores[section.store].is_topic() {
             self.hurry();

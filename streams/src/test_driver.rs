@@ -169,7 +169,7 @@ impl TestDriver {
     /// The value under `key` in a store.
     pub fn get<K: Key, V: Value>(&self, store: &Store<K, V>, key: &K) -> Option<V> {
         let section = &self.topology.sections[store.index];
-        let key = section.key(encode_key(key));
+        let key = section.encode_key(key);
         let value = self
             .tasks
             .iter()

@@ -1,13 +1,14 @@
 //! `POST /v1/orders`.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use domain::{NewOrder, Order, OrderId, Origin, parse_new_order};
+use domain::{NewOrder, OrderId, Origin, parse_new_order};
 use service::{Call, JsonBody, Kind, Problem};
 use tokio::time::timeout;
 
@@ -19,6 +20,7 @@ use super::preferences::{Preference, preference};
 use super::progress;
 use super::waiting::wait_for;
 use crate::orders::Orders;
+use crate::shown_order::ShownOrder;
 
 /// Creates an order, and answers with what the view says of it.
 pub(super) async fn create(
@@ -66,7 +68,7 @@ async fn create_and_wait(
     let here = async |progress: Option<String>| {
         let Carried { status, order, mine } = carry_out(orders, asked, progress, call, limit).await?;
         seen.replace(Some((status, order.clone())));
-        let is_final = |order: Option<&Order>| order.is_some_and(|order| order.state.is_final());
+        let is_final = |order: Option<&ShownOrder>| order.is_some_and(|order| order.state.is_final());
         let waited = wait_for(orders, &asked.id, call, patience, is_final).await;
         let waited = waited.map_err(|problem| problem.with_progress(progress::of(mine)))?;
         order_answer(status, &waited.order.unwrap_or(order))
@@ -85,7 +87,7 @@ async fn create_and_wait(
 /// A request that was carried out: the order, and whether it is new.
 struct Carried {
     status: StatusCode,
-    order: Order,
+    order: Arc<ShownOrder>,
     mine: Origin,
 }
 
@@ -112,7 +114,7 @@ async fn carry_out(
     };
     let order = within_limit(&asked.id, call.time_left(limit), carried_out).await;
     let order = order.map_err(|problem| problem.with_progress(progress::of(mine)))?;
-    match (created(order.as_ref(), mine, asked), order) {
+    match (created(order.as_deref().map(|order| &**order), mine, asked), order) {
         (Created::ByThis, Some(order)) => Ok(Carried { status: StatusCode::CREATED, order, mine }),
         (Created::Before, Some(order)) => Ok(Carried { status: StatusCode::OK, order, mine }),
         (Created::Conflict, _) => {

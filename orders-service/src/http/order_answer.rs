@@ -3,16 +3,15 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use domain::{Order, OrderId, OrderView};
-use service::{Kind, Problem};
+use domain::{Order, OrderId};
+use service::Problem;
 
 use super::version_tag::tag;
+use crate::shown_order::ShownOrder;
 
 /// The order, its version, and where it is.
-pub(super) fn order_answer(status: StatusCode, order: &Order) -> Result<HttpResponse, Problem> {
-    let body = serde_json::to_string(&OrderView(order));
-    let body =
-        body.map_err(|error| Problem::new(Kind::Internal, format!("the order cannot be written: {error}")))?;
+pub(super) fn order_answer(status: StatusCode, order: &ShownOrder) -> Result<HttpResponse, Problem> {
+    let body = order.json()?;
     let mut response = HttpResponse::build(status);
     response.insert_header((ETAG, tag(order).to_string())).insert_header((CONTENT_TYPE, "application/json"));
     if status == StatusCode::CREATED {

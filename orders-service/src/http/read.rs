@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use domain::{Order, OrderId};
+use domain::OrderId;
 use service::{Call, IdInPath, Interrupted, Problem, Timeout};
 
 use super::HttpSide;
@@ -13,6 +13,7 @@ use super::order_answer::{not_modified, order_answer};
 use super::version_tag::{KnownVersions, known_versions};
 use super::waiting::{Waited, wait_for};
 use crate::orders::Orders;
+use crate::shown_order::ShownOrder;
 
 /// The order as it is; with a timeout, as soon as it is there in a version that the client does not have.
 pub(super) async fn order(
@@ -56,7 +57,7 @@ async fn order_news(
     call: &Call,
     timeout: Duration,
 ) -> Result<HttpResponse, Problem> {
-    let is_news = |order: Option<&Order>| order.is_some_and(|order| !known.contain(order));
+    let is_news = |order: Option<&ShownOrder>| order.is_some_and(|order| !known.contain(order));
     let Waited { order, interrupted } = wait_for(orders, id, call, timeout, is_news).await?;
     match order {
         Some(order) => shown(&order, known),
@@ -70,7 +71,7 @@ async fn decided_order(
     call: &Call,
     timeout: Duration,
 ) -> Result<HttpResponse, Problem> {
-    let is_final = |order: Option<&Order>| order.is_some_and(|order| order.state.is_final());
+    let is_final = |order: Option<&ShownOrder>| order.is_some_and(|order| order.state.is_final());
     let Waited { order, interrupted } = wait_for(orders, id, call, timeout, is_final).await?;
     match order {
         Some(order) if order.state.is_final() => order_answer(StatusCode::OK, &order),
@@ -79,7 +80,7 @@ async fn decided_order(
     }
 }
 
-fn shown(order: &Order, known: &KnownVersions) -> Result<HttpResponse, Problem> {
+fn shown(order: &ShownOrder, known: &KnownVersions) -> Result<HttpResponse, Problem> {
     if known.contain(order) { Ok(not_modified(order)) } else { order_answer(StatusCode::OK, order) }
 }
 

@@ -1,15 +1,18 @@
 //! Waiting for an order to become what is waited for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Order, OrderId};
+use domain::OrderId;
+use futures::StreamExt as _;
 use service::{Call, Interrupted, Problem};
 
 use crate::orders::Orders;
+use crate::shown_order::ShownOrder;
 
 /// An order as it was when the wait ended, and how that was.
 pub(super) struct Waited {
-    pub(super) order: Option<Order>,
+    pub(super) order: Option<Arc<ShownOrder>>,
     /// None when what was waited for is there.
     pub(super) interrupted: Option<Interrupted>,
 }
@@ -25,7 +28,7 @@ pub(super) async fn wait_for(
     id: &OrderId,
     call: &Call,
     patience: Duration,
-    enough: impl Fn(Option<&Order>) -> bool,
+    enough: impl Fn(Option<&ShownOrder>) -> bool,
 ) -> Result<Waited, Problem> {
     let waited = call.shutdown().wait_with_grace(call.time_left(patience), until(orders, id, &enough));
     match waited.await {
@@ -33,7 +36,7 @@ pub(super) async fn wait_for(
         Err(interrupted) => {
             let order = orders.get(id)?;
             // It may have come at the last moment.
-            let interrupted = Some(interrupted).filter(|_| !enough(order.as_ref()));
+            let interrupted = Some(interrupted).filter(|_| !enough(order.as_deref()));
             Ok(Waited { order, interrupted })
         }
     }
@@ -42,20 +45,19 @@ pub(super) async fn wait_for(
 async fn until(
     orders: &dyn Orders,
     id: &OrderId,
-    enough: &impl Fn(Option<&Order>) -> bool,
-) -> Result<Option<Order>, Problem> {
+    enough: &impl Fn(Option<&ShownOrder>) -> bool,
+) -> Result<Option<Arc<ShownOrder>>, Problem> {
     loop {
-        // Before the read, so that no change falls between the two; anew each time, because a watch ends when
-        // the order's partition moves.
-        let changed = orders.watch(id);
-        // Given back before the wait: those who wait are many.
-        if let Some(order) = get_if(orders, id, enough)? {
-            return Ok(order);
-        }
-        changed.await;
-        // Mostly that was it: of thousands that wait for one order, none has to be registered again.
-        if let Some(order) = get_if(orders, id, enough)? {
-            return Ok(order);
+        // Before the read, so that no change falls between the two. It ends when the order's partition moves.
+        let mut changes = orders.watch(id);
+        loop {
+            // Given back before the wait: those who wait are many.
+            if let Some(order) = get_if(orders, id, enough)? {
+                return Ok(order);
+            }
+            if changes.next().await.is_none() {
+                break;
+            }
         }
     }
 }
@@ -64,8 +66,8 @@ async fn until(
 fn get_if(
     orders: &dyn Orders,
     id: &OrderId,
-    enough: &impl Fn(Option<&Order>) -> bool,
-) -> Result<Option<Option<Order>>, Problem> {
+    enough: &impl Fn(Option<&ShownOrder>) -> bool,
+) -> Result<Option<Option<Arc<ShownOrder>>>, Problem> {
     let order = orders.get(id)?;
-    Ok(enough(order.as_ref()).then_some(order))
+    Ok(enough(order.as_deref()).then_some(order))
 }

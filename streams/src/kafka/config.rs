@@ -23,7 +23,8 @@ pub struct KafkaConfig {
     pub max_poll_interval: Duration,
     /// After how long the broker aborts a transaction that was left open.
     pub transaction_timeout: Duration,
-    /// Settings of librdkafka, for all clients: `security.protocol` and the like. They win over ours.
+    /// Settings of librdkafka, for all clients: `security.protocol` and the like. They win over ours. With any of them
+    /// all clients are librdkafka's, the workers' too, which is slower.
     pub client_settings: Vec<(String, String)>,
 }
 
@@ -78,6 +79,11 @@ impl Settings {
 
     pub(super) fn bootstrap_servers(&self) -> &str {
         &self.0.bootstrap_servers
+    }
+
+    /// Whether no setting of librdkafka's was asked for.
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.client_settings.is_empty()
     }
 
     pub(super) fn session_timeout(&self) -> Duration {

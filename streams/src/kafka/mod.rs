@@ -1,4 +1,5 @@
-//! The real door to Kafka, through librdkafka.
+//! The real door to Kafka: through librdkafka, and for what a worker does all the time through Kafka's protocol itself
+//! ([`wire`]), where the brokers speak it.
 //!
 //! What holds behind it:
 //!
@@ -23,7 +24,7 @@ mod record;
 mod wire;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use self::config::KafkaConfig;
@@ -37,24 +38,47 @@ use crate::client::{
 #[derive(Clone, Debug)]
 pub struct Kafka {
     settings: Arc<Settings>,
+    /// Whether workers speak the protocol themselves; asked once.
+    is_spoken: Arc<OnceLock<bool>>,
 }
 
 impl Kafka {
     /// A supplier for the cluster that `config` names. Connects to nothing yet.
     pub fn new(config: KafkaConfig) -> Self {
-        Self { settings: Arc::new(Settings(config)) }
+        Self { settings: Arc::new(Settings(config)), is_spoken: Arc::default() }
+    }
+
+    /// Whether a worker's clients can speak the protocol themselves. Settings of librdkafka, encryption among them, only
+    /// librdkafka knows; and its consumer and its producer belong together.
+    fn is_spoken(&self) -> Result<bool, ClientError> {
+        if !self.settings.is_plain() {
+            return Ok(false);
+        }
+        if let Some(is_spoken) = self.is_spoken.get() {
+            return Ok(*is_spoken);
+        }
+        let is_spoken = wire::is_spoken_by(&self.settings)?;
+        if !is_spoken {
+            tracing::info!(
+                "the brokers are older than Kafka 4, or without its transactions: librdkafka does all"
+            );
+        }
+        Ok(*self.is_spoken.get_or_init(|| is_spoken))
     }
 }
 
 impl ClientSupplier for Kafka {
     fn consumer(&self, membership: &Membership) -> Result<Box<dyn GroupConsumer>, ClientError> {
-        if self.settings.0.client_settings.is_empty() {
+        if self.is_spoken()? {
             return Ok(Box::new(wire::Member::new(&self.settings, membership)?));
         }
         Ok(Box::new(consumer::Member::new(&self.settings, membership)?))
     }
 
     fn producer(&self, transactional_id: &str) -> Result<Box<dyn TransactionalProducer>, ClientError> {
+        if self.is_spoken()? {
+            return Ok(Box::new(wire::Producer::new(&self.settings, transactional_id)));
+        }
         Ok(Box::new(producer::Producer::new(&self.settings, transactional_id)?))
     }
 

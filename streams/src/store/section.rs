@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::codec::{Key, encode_key_after};
+
 /// Where the keys of one of a topology's stores stand: under a prefix of their own in what is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Section {
@@ -31,7 +33,12 @@ impl Section {
         &self.prefix
     }
 
-    /// A key as it is kept.
+    /// The bytes of a key as it is kept.
+    pub(crate) fn encode_key<K: Key>(&self, key: &K) -> Bytes {
+        encode_key_after(&self.prefix, key)
+    }
+
+    /// A key's bytes as they are kept.
     pub(crate) fn key(&self, key: Bytes) -> Bytes {
         if self.prefix.is_empty() { key } else { [&self.prefix[..], &key].concat().into() }
     }

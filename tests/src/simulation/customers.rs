@@ -247,10 +247,13 @@ impl Person {
 async fn validated(front: &Front, view: &Store<OrderId, Order>, id: &OrderId) -> Option<Order> {
     loop {
         let mut watcher = front.queries.watch(view, id);
-        match front.queries.get(view, id).ok()? {
-            Some(order) if order.state.is_final() => return Some(order),
-            Some(_) => watcher.changed().await,
-            None => panic!("{id} was accepted and is gone"),
+        let mut is_here = true;
+        while is_here {
+            match front.queries.get(view, id).ok()? {
+                Some(order) if order.state.is_final() => return Some(order),
+                Some(_) => is_here = watcher.changed().await,
+                None => panic!("{id} was accepted and is gone"),
+            }
         }
     }
 }

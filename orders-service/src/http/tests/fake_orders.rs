@@ -1,16 +1,18 @@
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use domain::{
     Decision, NewOrder, Order, OrderEvent, OrderId, Origin, Outcome, Transition, apply, timestamp_from_millis,
 };
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _};
 use service::{Directory, Problem, Whereabouts};
 use tokio::sync::watch;
 
 use crate::orders::Orders;
+use crate::shown_order::ShownOrder;
 
 /// What is ordered in all tests.
 pub(crate) fn content(id: &str) -> NewOrder {
@@ -132,16 +134,19 @@ impl Orders for FakeOrders {
         0
     }
 
-    fn get(&self, id: &OrderId) -> Result<Option<Order>, Problem> {
+    fn get(&self, id: &OrderId) -> Result<Option<Arc<ShownOrder>>, Problem> {
+        let shown = |order: &Order| Arc::new(ShownOrder::new(order.clone()));
         match self.serving.load(Ordering::Relaxed) {
-            true => Ok(self.orders.lock().unwrap().get(id).cloned()),
+            true => Ok(self.orders.lock().unwrap().get(id).map(shown)),
             false => Err(not_mine()),
         }
     }
 
-    fn watch(&self, _: &OrderId) -> BoxFuture<'static, ()> {
-        let mut changes = self.changes.subscribe();
-        async move { drop(changes.changed().await) }.boxed()
+    fn watch(&self, _: &OrderId) -> BoxStream<'static, ()> {
+        let changes = self.changes.subscribe();
+        let next =
+            async |mut changes: watch::Receiver<()>| changes.changed().await.ok().map(|()| ((), changes));
+        stream::unfold(changes, next).boxed()
     }
 
     fn request(&self, new_order: NewOrder) -> BoxFuture<'_, Result<Origin, Problem>> {

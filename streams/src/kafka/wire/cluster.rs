@@ -223,7 +223,7 @@ impl Cluster {
     }
 
     fn connection(&mut self, broker: Broker) -> io::Result<&mut Connection> {
-        if !self.connections.contains_key(&broker) {
+        if self.connections.get_mut(&broker).is_none_or(|connection| !connection.is_open()) {
             let Some(address) = self.brokers.get(&broker) else {
                 return Err(io::Error::new(
                     io::ErrorKind::NotFound,

@@ -15,6 +15,8 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, Str
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that was used so recently is not looked at.
+const RECENT: Duration = Duration::from_secs(1);
 /// The longest answer that is taken for one.
 const MAX_ANSWER: i32 = 256 << 20;
 
@@ -24,6 +26,7 @@ pub(super) struct Connection {
     stream: BufReader<TcpStream>,
     client_id: Option<StrBytes>,
     last: i32,
+    used: Instant,
     /// The requests whose answers are still to come, in their order.
     awaited: VecDeque<i32>,
 }
@@ -49,6 +52,7 @@ impl Connection {
                         stream: BufReader::new(stream),
                         client_id: Some(StrBytes::from_string(client_id.to_string())),
                         last: 0,
+                        used: Instant::now(),
                         awaited: VecDeque::new(),
                     });
                 }
@@ -56,6 +60,17 @@ impl Connection {
             }
         }
         Err(refused)
+    }
+
+    /// Whether the broker has not closed it, as it does after a while without requests.
+    pub(super) fn is_open(&mut self) -> bool {
+        if self.used.elapsed() < RECENT || !self.awaited.is_empty() {
+            return true;
+        }
+        let stream = self.stream.get_ref();
+        let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+        let is_quiet = peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        is_quiet && stream.set_nonblocking(false).is_ok()
     }
 
     /// Sends a request and waits for its answer.
@@ -92,6 +107,7 @@ impl Connection {
         stream.set_write_timeout(Some(left_until(deadline)?))?;
         stream.write_all(&message)?;
         self.awaited.push_back(self.last);
+        self.used = Instant::now();
         Ok(Pending { correlation: self.last, version, request: PhantomData })
     }
 

@@ -1,5 +1,8 @@
 //! Kafka's protocol itself, for what librdkafka is too slow at.
+//!
+//! It speaks to brokers of Kafka 4 without encryption, and to no others: see [`is_spoken_by`].
 
+mod batch;
 mod cluster;
 mod connection;
 mod coordinator;
@@ -10,13 +13,40 @@ mod group;
 mod leaders;
 mod link;
 mod member;
+mod producer;
 mod rebalance;
 mod records;
 mod subscription;
 
+use std::io;
+use std::time::{Duration, Instant};
+
 use kafka_protocol::protocol::StrBytes;
 
+use self::cluster::{Cluster, is_spoken};
+use super::config::Settings;
+use crate::client::{ClientError, ErrorKind};
+
 pub(super) use self::member::Member;
+pub(super) use self::producer::Producer;
+
+/// How long the brokers may take to say what they speak.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether the brokers speak what this module does.
+pub(super) fn is_spoken_by(settings: &Settings) -> Result<bool, ClientError> {
+    let mut cluster = Cluster::new(settings.bootstrap_servers(), "streams");
+    match cluster.versions(Instant::now() + PATIENCE) {
+        Ok(versions) => Ok(is_spoken(&versions)),
+        // Brokers that are old enough answer so that it cannot be understood.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
+        Err(error) => Err(ClientError {
+            kind: ErrorKind::Retriable,
+            attempted: "ask the brokers for their versions".to_string(),
+            reason: error.to_string(),
+        }),
+    }
+}
 
 /// A membership as of one assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,555 @@
+//! A producer with transactions of the second version (KIP-890): a partition joins a transaction with the first record
+//! that is written to it, and each transaction has an epoch of its own, so that nothing that arrives late can get into
+//! a later one.
+//!
+//! All that is sent together goes to each broker in one request. The next request waits for the answers to the last:
+//! so the numbers of a partition's records follow each other, and a request can be repeated as it was.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kafka_protocol::error::{ParseResponseErrorCode, ResponseError};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::{
+    EndTxnRequest, GroupId, InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId, TopicName,
+    TransactionalId, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::Generation;
+use super::batch::{Batch, Identity};
+use super::cluster::{Broker, CallError, Cluster, Coordinated, is_passing, wait};
+use super::connection::Pending;
+use crate::Timestamp;
+use crate::client::{ClientError, ErrorKind, GroupMetadata, TransactionalProducer};
+use crate::kafka::config::Settings;
+use crate::kafka::error::kind_of_refusal;
+use crate::record::{ProducerRecord, TopicPartition};
+
+/// A partition's batch grows no further: small enough for any topic, as far as single records allow.
+const MAX_BATCH: usize = 128 << 10;
+/// With so much at hand it is sent, while the worker goes on.
+const MAX_PENDING: usize = 256 << 10;
+/// Written once all replicas that are in sync have it.
+const ACKS_ALL: i16 = -1;
+
+/// The producer of one worker.
+pub(in crate::kafka) struct Producer {
+    id: String,
+    prefix: String,
+    transactional_id: TransactionalId,
+    timeout: Duration,
+    /// How long a call may take: what is left of a transaction by then the broker aborts itself.
+    limit: Duration,
+    cluster: Cluster,
+    identity: Option<Identity>,
+    /// Why nothing more can be done with this identity.
+    fenced: Option<ClientError>,
+    numbers: HashMap<Arc<str>, HashMap<i32, usize>>,
+    partitions: Vec<Partition>,
+    in_flight: Vec<InFlight>,
+    /// Bytes that wait to be sent.
+    pending: usize,
+    transaction: Option<Transaction>,
+}
+
+/// The open transaction.
+#[derive(Debug, Default)]
+struct Transaction {
+    /// Whether the coordinator may know of it.
+    is_known: bool,
+    /// Why it can only be aborted.
+    failure: Option<ClientError>,
+    /// The last offset of each slot.
+    last: Vec<Option<i64>>,
+}
+
+#[derive(Debug)]
+struct Partition {
+    inside: Arc<str>,
+    topic: StrBytes,
+    number: i32,
+    /// The number of the next record in this transaction.
+    sequence: i32,
+    open: Option<Open>,
+    sealed: Option<Sealed>,
+}
+
+/// A batch that grows.
+#[derive(Debug)]
+struct Open {
+    batch: Batch,
+    slots: Slots,
+}
+
+/// The last record of each slot, by its place in the batch.
+type Slots = Vec<(usize, i32)>;
+
+/// A batch on its way, kept until Kafka has it.
+#[derive(Debug)]
+struct Sealed {
+    bytes: Bytes,
+    slots: Slots,
+}
+
+/// A request without its answer, and the partitions it is for.
+struct InFlight {
+    broker: Broker,
+    pending: Pending<ProduceRequest>,
+    partitions: Vec<usize>,
+}
+
+impl Producer {
+    pub(in crate::kafka) fn new(settings: &Settings, transactional_id: &str) -> Self {
+        let on_cluster = format!("{}{transactional_id}", settings.prefix());
+        Self {
+            id: transactional_id.to_string(),
+            prefix: settings.prefix().to_string(),
+            cluster: Cluster::new(settings.bootstrap_servers(), &on_cluster),
+            transactional_id: TransactionalId(StrBytes::from_string(on_cluster)),
+            timeout: settings.transaction_timeout(),
+            limit: settings.transaction_timeout() + Duration::from_secs(1),
+            identity: None,
+            fenced: None,
+            numbers: HashMap::new(),
+            partitions: Vec::new(),
+            in_flight: Vec::new(),
+            pending: 0,
+            transaction: None,
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.limit
+    }
+
+    fn failure(&self, kind: ErrorKind, what: &str, reason: impl ToString) -> ClientError {
+        ClientError { kind, attempted: format!("{what} of {}", self.id), reason: reason.to_string() }
+    }
+
+    fn identity(&self) -> Result<Identity, ClientError> {
+        self.identity
+            .ok_or_else(|| self.failure(ErrorKind::Fatal, "use the transactions", "they were never begun"))
+    }
+
+    fn open(&mut self) -> Result<&mut Transaction, ClientError> {
+        let none = || ClientError {
+            kind: ErrorKind::Fatal,
+            attempted: format!("use a transaction of {}", self.id),
+            reason: "none is open".to_string(),
+        };
+        let transaction = self.transaction.as_mut().ok_or_else(none)?;
+        match &transaction.failure {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(transaction),
+        }
+    }
+
+    /// The transaction can only be aborted from now on.
+    fn doom(&mut self, failure: ClientError) -> ClientError {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.failure = Some(failure.clone());
+        }
+        failure
+    }
+
+    fn index_of(&mut self, topic: &Arc<str>, number: i32) -> usize {
+        let known = self.numbers.get(topic).and_then(|of_topic| of_topic.get(&number));
+        if let Some(index) = known {
+            return *index;
+        }
+        let on_cluster = StrBytes::from_string(format!("{}{topic}", self.prefix));
+        self.numbers.entry(topic.clone()).or_default().insert(number, self.partitions.len());
+        self.partitions.push(Partition {
+            inside: topic.clone(),
+            topic: on_cluster,
+            number,
+            sequence: 0,
+            open: None,
+            sealed: None,
+        });
+        self.partitions.len() - 1
+    }
+
+    /// Sends what is at hand. What is on its way has to arrive before.
+    fn dispatch(&mut self, deadline: Instant) -> Result<(), ClientError> {
+        self.settle(deadline)?;
+        let identity = self.identity()?;
+        self.pending = 0;
+        let mut sealed = Vec::new();
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            if let Some(Open { batch, slots }) = partition.open.take() {
+                let sequence = partition.sequence;
+                partition.sequence = sequence.wrapping_add(batch.count());
+                partition.sealed = Some(Sealed { bytes: batch.seal(identity, sequence), slots });
+                sealed.push(index);
+            }
+        }
+        // What does not go out now goes out when it is waited for.
+        let _unsent = self.send_sealed(sealed, deadline);
+        Ok(())
+    }
+
+    /// One request to each of the brokers that lead these partitions. Why some were not sent, if so.
+    fn send_sealed(&mut self, partitions: Vec<usize>, deadline: Instant) -> Result<(), CallError> {
+        let mut unsent = Ok(());
+        let mut by_broker: HashMap<Broker, Vec<usize>> = HashMap::new();
+        for index in partitions {
+            let partition = &self.partitions[index];
+            match self.cluster.leader(&partition.topic, partition.number, deadline) {
+                Ok(Some(leader)) => by_broker.entry(leader).or_default().push(index),
+                Ok(None) => unsent = Err(CallError::Refused(ResponseError::LeaderNotAvailable)),
+                Err(error) => unsent = Err(error),
+            }
+        }
+        for (broker, partitions) in by_broker {
+            let request = self.produce(&partitions);
+            if let Some(transaction) = &mut self.transaction {
+                transaction.is_known = true;
+            }
+            match self.cluster.send(broker, &request, 12, deadline) {
+                Ok(pending) => self.in_flight.push(InFlight { broker, pending, partitions }),
+                Err(error) => unsent = Err(error.into()),
+            }
+        }
+        unsent
+    }
+
+    fn produce(&self, partitions: &[usize]) -> ProduceRequest {
+        let mut topics: Vec<TopicProduceData> = Vec::new();
+        for partition in partitions.iter().map(|index| &self.partitions[*index]) {
+            let Some(sealed) = &partition.sealed else { continue };
+            let written = PartitionProduceData::default()
+                .with_index(partition.number)
+                .with_records(Some(sealed.bytes.clone()));
+            match topics.iter_mut().find(|topic| topic.name.0 == partition.topic) {
+                Some(topic) => topic.partition_data.push(written),
+                None => topics.push(
+                    TopicProduceData::default()
+                        .with_name(TopicName(partition.topic.clone()))
+                        .with_partition_data(vec![written]),
+                ),
+            }
+        }
+        ProduceRequest::default()
+            .with_transactional_id(Some(self.transactional_id.clone()))
+            .with_acks(ACKS_ALL)
+            .with_timeout_ms(self.timeout.as_millis() as i32)
+            .with_topic_data(topics)
+    }
+
+    /// Waits until Kafka has all that was sent, and sends again what it did not take yet.
+    fn settle(&mut self, deadline: Instant) -> Result<(), ClientError> {
+        for attempt in 0.. {
+            let reason = self.receive(deadline)?;
+            let left: Vec<usize> =
+                (0..self.partitions.len()).filter(|index| self.partitions[*index].sealed.is_some()).collect();
+            let Some(first) = left.first() else { break };
+            if Instant::now() >= deadline {
+                let (place, reason) = reason
+                    .unwrap_or_else(|| (self.partitions[*first].place(), "no answer in time".to_string()));
+                let failure = ClientError { kind: ErrorKind::Abortable, attempted: place, reason };
+                return Err(self.doom(failure));
+            }
+            if reason.is_some() {
+                wait(attempt);
+            }
+            if let Err(error) = self.send_sealed(left, deadline) {
+                tracing::debug!(producer = self.id, %error, "sending again");
+                wait(attempt);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the answers to all that is on its way. What has to be sent again, and why, for the last of those.
+    fn receive(&mut self, deadline: Instant) -> Result<Option<(String, String)>, ClientError> {
+        let (mut again, mut failure) = (None, None);
+        for InFlight { broker, pending, partitions } in std::mem::take(&mut self.in_flight) {
+            match self.cluster.receive(broker, pending, deadline) {
+                Ok(answer) => self.take(answer, &mut again, &mut failure),
+                Err(error) => {
+                    let first = partitions.first().map(|index| self.partitions[*index].place());
+                    again = Some((first.unwrap_or_default(), error.to_string()));
+                }
+            }
+        }
+        match failure {
+            Some(failure) => Err(self.doom(failure)),
+            None => Ok(again),
+        }
+    }
+
+    /// What a broker says to a request.
+    fn take(
+        &mut self,
+        answer: ProduceResponse,
+        again: &mut Option<(String, String)>,
+        failure: &mut Option<ClientError>,
+    ) {
+        for topic in answer.responses {
+            for written in topic.partition_responses {
+                let found = self
+                    .partitions
+                    .iter_mut()
+                    .find(|partition| partition.number == written.index && partition.topic == topic.name.0);
+                let Some(partition) = found else { continue };
+                match written.error_code.err() {
+                    None => {
+                        let Some(sealed) = partition.sealed.take() else { continue };
+                        if let Some(transaction) = &mut self.transaction {
+                            transaction.note(written.base_offset, &sealed.slots);
+                        }
+                    }
+                    Some(error) if is_passing(error) => {
+                        if error != ResponseError::ConcurrentTransactions {
+                            self.cluster.forget_leader(&partition.topic, partition.number);
+                        }
+                        *again = Some((partition.place(), error.to_string()));
+                    }
+                    Some(error) => {
+                        partition.sealed = None;
+                        let kind = in_transaction(kind_of_refusal(error));
+                        let reason = written.error_message.map_or(error.to_string(), |m| m.to_string());
+                        // A refused record tells more than what went down with it.
+                        if failure.is_none() || kind == ErrorKind::Refused {
+                            *failure = Some(ClientError { kind, attempted: partition.place(), reason });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, committed: bool) -> Result<(), ClientError> {
+        let attempt = if committed { "commit a transaction" } else { "abort a transaction" };
+        let Some(transaction) = self.transaction.take() else {
+            return Err(self.failure(ErrorKind::Fatal, attempt, "none is open"));
+        };
+        for partition in &mut self.partitions {
+            (partition.sequence, partition.open, partition.sealed) = (0, None, None);
+        }
+        self.pending = 0;
+        if !transaction.is_known {
+            return Ok(());
+        }
+        let identity = self.identity()?;
+        let request = EndTxnRequest::default()
+            .with_transactional_id(self.transactional_id.clone())
+            .with_producer_id(ProducerId(identity.producer))
+            .with_producer_epoch(identity.epoch)
+            .with_committed(committed);
+        let (id, deadline) = (self.transactional_id.0.clone(), self.deadline());
+        let ended =
+            self.cluster.call_coordinator(Coordinated::Transactions, &id, &request, 5, deadline, |answer| {
+                answer.error_code
+            });
+        match ended {
+            Ok(answer) => {
+                let (producer, epoch) = (answer.producer_id.0, answer.producer_epoch);
+                self.identity = Some(Identity { producer, epoch });
+                Ok(())
+            }
+            // Whether it has ended is not known, or it has ended otherwise.
+            Err(error) => {
+                let kind = match &error {
+                    CallError::Refused(error) if kind_of_refusal(*error) == ErrorKind::Fatal => {
+                        ErrorKind::Fatal
+                    }
+                    _ => ErrorKind::Fenced,
+                };
+                let failure = self.failure(kind, attempt, error);
+                self.fenced = Some(failure.clone());
+                Err(failure)
+            }
+        }
+    }
+
+    /// Waits for the answers that are still to come: nobody needs them any more, but the connections.
+    fn drain(&mut self) {
+        let deadline = self.deadline();
+        for InFlight { broker, pending, .. } in std::mem::take(&mut self.in_flight) {
+            // A connection that fails is given up.
+            let _ = self.cluster.receive(broker, pending, deadline);
+        }
+    }
+}
+
+impl Partition {
+    fn place(&self) -> String {
+        format!("write to {}-{}", self.inside, self.number)
+    }
+}
+
+impl Transaction {
+    fn note(&mut self, base: i64, slots: &Slots) {
+        for (slot, delta) in slots {
+            if self.last.len() <= *slot {
+                self.last.resize(slot + 1, None);
+            }
+            self.last[*slot] = self.last[*slot].max(Some(base + i64::from(*delta)));
+        }
+    }
+}
+
+impl Open {
+    fn push(&mut self, record: &ProducerRecord, slot: Option<usize>, now: Timestamp) {
+        if let Some(slot) = slot {
+            let delta = self.batch.count();
+            match self.slots.iter_mut().find(|(known, _)| *known == slot) {
+                Some((_, last)) => *last = delta,
+                None => self.slots.push((slot, delta)),
+            }
+        }
+        self.batch.push(record, now);
+    }
+}
+
+impl TransactionalProducer for Producer {
+    fn init_transactions(&mut self) -> Result<(), ClientError> {
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(Some(self.transactional_id.clone()))
+            .with_transaction_timeout_ms(self.timeout.as_millis() as i32)
+            .with_producer_id(ProducerId(-1))
+            .with_producer_epoch(-1);
+        let (id, deadline) = (self.transactional_id.0.clone(), self.deadline());
+        let begun =
+            self.cluster.call_coordinator(Coordinated::Transactions, &id, &request, 5, deadline, |answer| {
+                answer.error_code
+            });
+        let answer = begun.map_err(|error| {
+            let kind = match &error {
+                CallError::NoAnswer(_) => ErrorKind::Retriable,
+                CallError::Refused(error) => kind_of_refusal(*error),
+            };
+            self.failure(kind, "begin the transactions", error)
+        })?;
+        self.identity = Some(Identity { producer: answer.producer_id.0, epoch: answer.producer_epoch });
+        (self.fenced, self.transaction) = (None, None);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), ClientError> {
+        self.identity()?;
+        if let Some(fenced) = &self.fenced {
+            return Err(fenced.clone());
+        }
+        if self.transaction.is_some() {
+            return Err(self.failure(ErrorKind::Fatal, "begin a transaction", "one is open"));
+        }
+        self.transaction = Some(Transaction::default());
+        Ok(())
+    }
+
+    fn send(&mut self, record: ProducerRecord, slot: Option<usize>) -> Result<(), ClientError> {
+        self.open()?;
+        let now = Timestamp::of_wall_clock();
+        let index = self.index_of(&record.topic, record.partition);
+        let size = record.size();
+        let has_no_room = |open: &Open| open.batch.size() + size > MAX_BATCH;
+        if self.pending + size > MAX_PENDING || self.partitions[index].open.as_ref().is_some_and(has_no_room)
+        {
+            self.dispatch(self.deadline())?;
+        }
+        let new = || Open { batch: Batch::new(now), slots: Slots::new() };
+        self.partitions[index].open.get_or_insert_with(new).push(&record, slot, now);
+        self.pending += size;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<Vec<(usize, i64)>, ClientError> {
+        self.open()?;
+        let deadline = self.deadline();
+        self.dispatch(deadline)?;
+        self.settle(deadline)?;
+        let last = &self.open()?.last;
+        Ok(last.iter().enumerate().filter_map(|(slot, offset)| Some((slot, (*offset)?))).collect())
+    }
+
+    fn send_offsets(
+        &mut self,
+        offsets: &[(TopicPartition, i64)],
+        metadata: &GroupMetadata,
+    ) -> Result<(), ClientError> {
+        let attempt = "add the offsets to a transaction";
+        let Some(generation) = metadata.0.downcast_ref::<Generation>() else {
+            return Err(self.failure(ErrorKind::Fatal, attempt, "the membership is not of this door"));
+        };
+        let identity = self.identity()?;
+        self.open()?.is_known = true;
+        let request = TxnOffsetCommitRequest::default()
+            .with_transactional_id(self.transactional_id.clone())
+            .with_producer_id(ProducerId(identity.producer))
+            .with_producer_epoch(identity.epoch)
+            .with_group_id(GroupId(generation.group.clone()))
+            .with_member_id(generation.member.clone())
+            .with_generation_id(generation.generation)
+            .with_topics(self.positions(offsets));
+        let deadline = self.deadline();
+        let sent = self.cluster.call_coordinator(
+            Coordinated::Group,
+            &generation.group,
+            &request,
+            5,
+            deadline,
+            first_refusal,
+        );
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let kind = match &error {
+                    CallError::NoAnswer(_) => ErrorKind::Abortable,
+                    CallError::Refused(error) => in_transaction(kind_of_refusal(*error)),
+                };
+                let failure = self.failure(kind, attempt, error);
+                Err(self.doom(failure))
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), ClientError> {
+        self.flush()?;
+        self.end(true)
+    }
+
+    fn abort(&mut self) -> Result<(), ClientError> {
+        self.drain();
+        self.end(false)
+    }
+}
+
+impl Producer {
+    fn positions(&self, offsets: &[(TopicPartition, i64)]) -> Vec<TxnOffsetCommitRequestTopic> {
+        let mut topics: Vec<TxnOffsetCommitRequestTopic> = Vec::new();
+        for (partition, offset) in offsets {
+            let name = format!("{}{}", self.prefix, partition.topic);
+            let position = TxnOffsetCommitRequestPartition::default()
+                .with_partition_index(partition.partition)
+                .with_committed_offset(*offset);
+            match topics.iter_mut().find(|topic| *topic.name.0 == name) {
+                Some(topic) => topic.partitions.push(position),
+                None => topics.push(
+                    TxnOffsetCommitRequestTopic::default()
+                        .with_name(TopicName(StrBytes::from_string(name)))
+                        .with_partitions(vec![position]),
+                ),
+            }
+        }
+        topics
+    }
+}
+
+fn first_refusal(answer: &TxnOffsetCommitResponse) -> i16 {
+    let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+    partitions.map(|partition| partition.error_code).find(|code| *code != 0).unwrap_or_default()
+}
+
+/// Nothing of a transaction can be tried again alone.
+fn in_transaction(kind: ErrorKind) -> ErrorKind {
+    if kind == ErrorKind::Retriable { ErrorKind::Abortable } else { kind }
+}
