@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use local_kafka::{Config, LocalKafka};
 use streams::kafka::{Kafka, KafkaConfig};
-use streams::{Cleanup, ClientSupplier, ErrorKind, GroupConsumer, GroupEvent};
+use streams::{Cleanup, ClientSupplier, ErrorKind, GroupEvent};
 
 use crate::cluster::{
     Cluster, PATIENCE, assigned_from_beginning, assignment, config, consumer, create, event, place, record,
@@ -86,7 +86,9 @@ fn records_come_in_order_however_they_are_compressed() {
             let record = record(&place("in", (number % 2) as i32), "k", &value(codec, number));
             writer.send(record, Box::new(move |delivered| tell.send(delivered).unwrap()));
         }
-        (0..COUNT).for_each(|_| drop(told.recv_timeout(PATIENCE).unwrap().unwrap()));
+        for _ in 0..COUNT {
+            told.recv_timeout(PATIENCE).unwrap().unwrap();
+        }
     }
     // Larger than what is asked for of a partition at a time.
     cluster.write(&place("in", 0), &["x".repeat(900_000).as_str(), "last"]);

@@ -1,7 +1,6 @@
 //! Which broker leads a partition, asked for without waiting.
 
 use std::collections::HashMap;
-use std::io;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::error::{ParseResponseErrorCode, ResponseError};
@@ -98,7 +97,9 @@ impl Leaders {
     pub(super) fn forget_broker(&mut self, broker: Broker) {
         for topic in self.leaders.values_mut() {
             if let Topic::Partitions(partitions) = topic {
-                partitions.iter_mut().for_each(|leader| drop(leader.take_if(|leader| *leader == broker)));
+                for leader in partitions.iter_mut().filter(|leader| **leader == Some(broker)) {
+                    *leader = None;
+                }
             }
         }
     }
@@ -227,9 +228,4 @@ impl Backoff {
     pub(super) fn end(&self) -> Option<Instant> {
         self.end
     }
-}
-
-/// What is lost when a connection breaks.
-pub(super) fn timed_out() -> io::Error {
-    io::ErrorKind::TimedOut.into()
 }

@@ -55,7 +55,7 @@ struct Open {
 /// The thread of the group.
 enum Thread {
     /// It starts with the first subscription.
-    Waiting(Coordinator, Alarm),
+    Waiting(Box<(Coordinator, Alarm)>),
     /// The channel ends with it.
     Running(mpsc::Receiver<()>),
 }
@@ -83,7 +83,7 @@ impl Member {
         let open = Open {
             shared: Arc::new(Shared::new(terms.max_poll_interval, for_worker, for_group)),
             alarm: alarm_of_worker,
-            thread: Thread::Waiting(coordinator(), alarm_of_group),
+            thread: Thread::Waiting(Box::new((coordinator(), alarm_of_group))),
             generation: None,
             fetch: Fetch::new(bootstrap, client_id.clone()),
             commits: coordinator(),
@@ -198,11 +198,10 @@ enum NotCommitted {
 
 impl Open {
     fn start(&mut self) -> std::io::Result<()> {
-        let Thread::Waiting(..) = self.thread else { return Ok(()) };
+        let Thread::Waiting(_) = self.thread else { return Ok(()) };
         let (_, nothing) = mpsc::channel();
-        if let Thread::Waiting(coordinator, alarm) =
-            std::mem::replace(&mut self.thread, Thread::Running(nothing))
-        {
+        if let Thread::Waiting(waiting) = std::mem::replace(&mut self.thread, Thread::Running(nothing)) {
+            let (coordinator, alarm) = *waiting;
             let ended = group::spawn(self.terms.clone(), coordinator, self.shared.clone(), alarm)?;
             self.thread = Thread::Running(ended);
         }
