@@ -4,9 +4,10 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use local_kafka::{Config, LocalKafka};
 use streams::{GroupEvent, TopicPartition};
 
-use crate::cluster::{Cluster, assigned_from_beginning, place, producer, record};
+use crate::cluster::{Cluster, assigned_from_beginning, config, place, producer, record};
 
 #[test]
 #[ignore = "a measurement"]
@@ -115,6 +116,46 @@ fn idle_clients() {
     let percent = |cpu: Duration| 100.0 * cpu.as_secs_f64() / PERIOD.as_secs_f64();
     println!("six idle producers: {:.2} % of a core", percent(of_producers));
     println!("six idle consumers: {:.2} % of a core", percent(of_consumers));
+}
+
+/// Six members without a broker: one that refuses connections, one that accepts them and says nothing.
+#[test]
+#[ignore = "a measurement"]
+fn an_outage() {
+    const PERIOD: Duration = Duration::from_secs(10);
+    for is_silent in [false, true] {
+        let mut broker = LocalKafka::start(Config::from_env()).unwrap();
+        let mut consumers: Vec<_> = (0..6)
+            .map(|number| {
+                let kafka = streams::kafka::Kafka::new(config(&broker, &format!("outage-{number}")));
+                crate::cluster::create(&kafka, "in", 4, streams::Cleanup::Delete);
+                let mut consumer = crate::cluster::consumer(&kafka, &["in"]);
+                assigned_from_beginning(&mut *consumer);
+                consumer
+            })
+            .collect();
+        if is_silent {
+            crate::outages::pause(&mut broker)
+        } else {
+            broker.stop().unwrap()
+        }
+        let before = cpu_time();
+        thread::scope(|scope| {
+            for consumer in &mut consumers {
+                scope.spawn(|| {
+                    let start = Instant::now();
+                    while start.elapsed() < PERIOD {
+                        consumer.poll(Duration::from_millis(500)).unwrap();
+                    }
+                });
+            }
+        });
+        let cpu = 100.0 * (cpu_time() - before).as_secs_f64() / PERIOD.as_secs_f64();
+        println!(
+            "six consumers while the broker is {}: {cpu:.2} % of a core",
+            if is_silent { "silent" } else { "away" }
+        );
+    }
 }
 
 #[test]
