@@ -78,7 +78,10 @@ struct Partition {
 #[derive(Debug, Default)]
 struct Source {
     link: Option<Link>,
+    /// With the time since when its answer is waited for.
     under_way: Option<(UnderWay, Instant)>,
+    /// When it was last looked for an answer.
+    looked: Option<Instant>,
     used: Option<Instant>,
     backoff: Backoff,
 }
@@ -276,9 +279,15 @@ impl Fetch {
 
     fn receive(&mut self, broker: Broker, now: Instant) {
         let Some(source) = self.sources.get_mut(&broker) else { return };
-        let (Some(link), Some((under_way, since))) = (&mut source.link, source.under_way) else { return };
-        match link.receive::<FetchRequest>(under_way) {
-            Ok(None) if now < since + ANSWER_TIMEOUT => {}
+        let (Some(link), Some((under_way, since))) = (&mut source.link, &mut source.under_way) else {
+            return;
+        };
+        // Who was busy with records has not waited: a large answer goes on only when it is read.
+        if source.looked.replace(now).is_none_or(|looked| now > looked + ANSWER_TIMEOUT / 2) {
+            *since = now;
+        }
+        match link.receive::<FetchRequest>(*under_way) {
+            Ok(None) if now < *since + ANSWER_TIMEOUT => {}
             Ok(None) => self.lose(broker, &std::io::ErrorKind::TimedOut.into(), now),
             Err(error) => self.lose(broker, &error, now),
             Ok(Some(answer)) if answer.error_code != 0 => {
