@@ -37,6 +37,8 @@ const MAX_TRANSACTION_RECORDS: usize = 2_000;
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// So many records are sent at a time: each of their own, they would each wake the client's thread.
 const SENT_TOGETHER: usize = 500;
+/// After so many records it is looked what else there is to do.
+const RECORDS_A_TURN: usize = 32;
 /// Positions without effects are committed this late.
 const POSITIONS_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a poll may wait when nothing is due.
@@ -178,22 +180,31 @@ impl Worker {
         result
     }
 
-    /// One turn: what the restorer has ready, what is due, one event of the group.
+    /// One turn: what the restorer has ready, what is due, some records or one event of the group.
     pub(crate) fn step(&mut self) -> Result<(), WorkerError> {
         self.pulse.beat(self.application.clients.session_timeout() / 2);
         self.take_answers()?;
         self.punctuate()?;
-        let wait = self.wait();
-        match self.consumer.poll(wait) {
-            Ok(Some(GroupEvent::Record(record))) => self.process(record)?,
-            Ok(Some(GroupEvent::Assigned(partitions, metadata))) => self.assigned(&partitions, metadata)?,
-            Ok(Some(GroupEvent::Revoked { lost })) => self.revoked(lost)?,
-            Ok(None) => self.drained()?,
-            Err(error) if error.kind == ErrorKind::Retriable => {
-                debug!(worker = %self.name, %error, "poll");
-                self.drained()?;
+        let mut wait = self.wait();
+        for _ in 0..RECORDS_A_TURN {
+            match self.consumer.poll(wait) {
+                Ok(Some(GroupEvent::Record(record))) => {
+                    self.process(record)?;
+                    wait = Duration::ZERO;
+                    continue;
+                }
+                Ok(Some(GroupEvent::Assigned(partitions, metadata))) => {
+                    self.assigned(&partitions, metadata)?;
+                }
+                Ok(Some(GroupEvent::Revoked { lost })) => self.revoked(lost)?,
+                Ok(None) => self.drained()?,
+                Err(error) if error.kind == ErrorKind::Retriable => {
+                    debug!(worker = %self.name, %error, "poll");
+                    self.drained()?;
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
+            break;
         }
         self.regain_trust()
     }
