@@ -73,9 +73,6 @@ const FIXED: &[(&str, &str)] = &[
     // No other member is on its way when the first one joins.
     ("group.initial.rebalance.delay.ms", "0"),
     // A dead instance's open transaction holds up every read_committed reader until this scan.
-    // A transaction that begins before the last one of its producer is complete waits in such steps; the default is
-    // 20 ms, several times as long as that takes.
-    ("add.partitions.to.txn.retry.backoff.ms", "2"),
     ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "500"),
     // After a crash the controller refuses the new broker until the session of the dead one has
     // expired; the default is 9 s.

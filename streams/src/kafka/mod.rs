@@ -1,5 +1,5 @@
 //! The real door to Kafka: through librdkafka, and for what a worker does all the time through Kafka's protocol itself
-//! ([`wire`]), where the brokers speak it.
+//! (`wire`), where the brokers speak it.
 //!
 //! What holds behind it:
 //!

@@ -27,13 +27,28 @@ pub(crate) struct RealKafka {
 }
 
 impl RealKafka {
+    /// With workers' clients that speak the protocol themselves.
     pub(crate) fn of(case: &str) -> Self {
+        Self::with(&format!("{}.", case.replace('_', "-")), Vec::new())
+    }
+
+    /// With librdkafka's clients only: they are taken as soon as a setting of theirs is asked for.
+    pub(crate) fn through_librdkafka(case: &str) -> Self {
+        let max_poll_interval = MAX_POLL_INTERVAL.as_millis().to_string();
+        // Of all clients: librdkafka wants the one to be no longer than the other even where there is no group.
+        let for_all = ["max.poll.interval.ms", "session.timeout.ms"];
+        let settings = for_all.map(|name| (name.to_string(), max_poll_interval.clone()));
+        Self::with(&format!("{}.rdkafka.", case.replace('_', "-")), settings.to_vec())
+    }
+
+    fn with(topic_prefix: &str, client_settings: Vec<(String, String)>) -> Self {
         let broker = broker();
         let config = KafkaConfig {
-            topic_prefix: format!("{}.", case.replace('_', "-")),
+            topic_prefix: topic_prefix.to_string(),
             transaction_timeout: TRANSACTION_TIMEOUT,
             session_timeout: MAX_POLL_INTERVAL,
             max_poll_interval: MAX_POLL_INTERVAL,
+            client_settings,
             ..KafkaConfig::new(broker.bootstrap_servers())
         };
         Self { kafka: Kafka::new(config.clone()), config, _broker: broker }

@@ -1,4 +1,5 @@
-//! The in-memory Kafka behaves as Kafka does: each case is one function, and both have to pass it.
+//! The in-memory Kafka behaves as Kafka does, and so do both of the ways to it: each case is one function, and all have
+//! to pass it.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -25,6 +26,13 @@ macro_rules! cases {
             $($(#[test]
             fn $case() {
                 crate::$module::$case(&crate::kafka::RealKafka::of(stringify!($case)));
+            })+)+
+        }
+
+        mod through_librdkafka {
+            $($(#[test]
+            fn $case() {
+                crate::$module::$case(&crate::kafka::RealKafka::through_librdkafka(stringify!($case)));
             })+)+
         }
     };

@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 
-use super::connection::{Connection, Pending};
+use super::link::{Link, UnderWay};
 
 /// Between two attempts at what may succeed later.
 const BACKOFF: [Duration; 5] = [
@@ -24,6 +24,11 @@ const BACKOFF: [Duration; 5] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
 ];
+
+/// How long one of several brokers may take to say what another one can say too.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that was used so recently is not looked at before it is used again.
+const RECENT: Duration = Duration::from_secs(1);
 
 /// What a broker coordinates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,12 +44,19 @@ pub(super) type Broker = i32;
 #[derive(Debug)]
 pub(super) struct Cluster {
     bootstrap: Vec<String>,
-    client_id: String,
+    client_id: StrBytes,
     /// `host:port` of each broker.
     brokers: HashMap<Broker, String>,
     leaders: HashMap<(StrBytes, i32), Broker>,
     coordinators: HashMap<(Coordinated, StrBytes), Broker>,
     connections: HashMap<Broker, Connection>,
+}
+
+/// A connection, and when it was used last.
+#[derive(Debug)]
+struct Connection {
+    link: Link,
+    used: Instant,
 }
 
 /// A call to the cluster came to nothing.
@@ -63,7 +75,7 @@ impl Cluster {
     pub(super) fn new(bootstrap: &str, client_id: &str) -> Self {
         Self {
             bootstrap: bootstrap.split(',').map(|address| address.trim().to_string()).collect(),
-            client_id: client_id.to_string(),
+            client_id: StrBytes::from_string(client_id.to_string()),
             brokers: HashMap::new(),
             leaders: HashMap::new(),
             coordinators: HashMap::new(),
@@ -90,7 +102,7 @@ impl Cluster {
     ) -> Result<Option<Broker>, CallError> {
         let key = (topic.clone(), partition);
         if !self.leaders.contains_key(&key) {
-            self.learn(&[topic.clone()], deadline)?;
+            self.learn(std::slice::from_ref(topic), deadline)?;
         }
         Ok(self.leaders.get(&key).copied())
     }
@@ -192,51 +204,50 @@ impl Cluster {
         version: i16,
         deadline: Instant,
     ) -> io::Result<R::Response> {
-        let pending = self.send(broker, request, version, deadline)?;
-        self.receive(broker, pending, deadline)
+        let under_way = self.send(broker, request, version)?;
+        self.receive::<R>(broker, under_way, deadline)
     }
 
-    /// Sends a request to a broker; see [`Connection::send`].
+    /// Sends a request to a broker. Its answer has to be received before there is another one.
     pub(super) fn send<R: Request>(
         &mut self,
         broker: Broker,
         request: &R,
         version: i16,
-        deadline: Instant,
-    ) -> io::Result<Pending<R>> {
-        let sent = self.connection(broker)?.send(request, version, deadline);
+    ) -> io::Result<UnderWay> {
+        let sent = self.connection(broker).and_then(|connection| {
+            connection.used = Instant::now();
+            connection.link.send(request, version)
+        });
         sent.inspect_err(|_| self.lose(broker))
     }
 
-    /// Waits for the answer to a request; see [`Connection::receive`].
+    /// Waits for the answer to a request.
     pub(super) fn receive<R: Request>(
         &mut self,
         broker: Broker,
-        pending: Pending<R>,
+        under_way: UnderWay,
         deadline: Instant,
     ) -> io::Result<R::Response> {
         // Not a new connection: the answer could not come there.
         let Some(connection) = self.connections.get_mut(&broker) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        connection.receive(pending, deadline).inspect_err(|_| self.lose(broker))
+        connection.link.wait_for::<R>(under_way, deadline).inspect_err(|_| self.lose(broker))
     }
 
     fn connection(&mut self, broker: Broker) -> io::Result<&mut Connection> {
-        if self.connections.get_mut(&broker).is_none_or(|connection| !connection.is_open()) {
+        // A broker closes a connection after a while without requests.
+        let is_open = |known: &Connection| known.used.elapsed() < RECENT || known.link.is_open();
+        if !self.connections.get(&broker).is_some_and(is_open) {
             let Some(address) = self.brokers.get(&broker) else {
                 return Err(io::Error::new(
                     io::ErrorKind::NotFound,
                     format!("broker {broker} has no address"),
                 ));
             };
-            match Connection::open(address, &self.client_id) {
-                Ok(connection) => self.connections.insert(broker, connection),
-                Err(error) => {
-                    self.lose(broker);
-                    return Err(error);
-                }
-            };
+            let link = Link::open(address, &self.client_id)?;
+            self.connections.insert(broker, Connection { link, used: Instant::now() });
         }
         self.connections.get_mut(&broker).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
@@ -259,8 +270,10 @@ impl Cluster {
         let mut unreachable = io::Error::new(io::ErrorKind::NotFound, "no broker is named");
         let known: Vec<String> = self.brokers.values().cloned().collect();
         for address in self.bootstrap.iter().chain(&known) {
-            let answer = Connection::open(address, &self.client_id)
-                .and_then(|mut connection| connection.call(request, version, deadline));
+            let answer = Link::open(address, &self.client_id).and_then(|mut link| {
+                let under_way = link.send(request, version)?;
+                link.wait_for::<R>(under_way, deadline.min(Instant::now() + ASK_TIMEOUT))
+            });
             match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => unreachable = io::Error::new(error.kind(), format!("{address}: {error}")),
@@ -289,6 +302,12 @@ pub(super) fn is_spoken(versions: &ApiVersionsResponse) -> bool {
             (ApiKey::InitProducerId, 5),
             (ApiKey::Metadata, 12),
             (ApiKey::FindCoordinator, 4),
+            (ApiKey::JoinGroup, 7),
+            (ApiKey::SyncGroup, 5),
+            (ApiKey::Heartbeat, 4),
+            (ApiKey::LeaveGroup, 4),
+            (ApiKey::OffsetCommit, 8),
+            (ApiKey::Fetch, 12),
         ]
         .into_iter()
         .all(|(key, version)| has(key, version))

@@ -96,6 +96,23 @@ impl Link {
         Ok(Some(answer))
     }
 
+    /// Waits for the answer to the request under way.
+    pub(super) fn wait_for<R: Request>(
+        &mut self,
+        request: UnderWay,
+        deadline: Instant,
+    ) -> io::Result<R::Response> {
+        loop {
+            let is_over = Instant::now() >= deadline;
+            wait(&mut [self.readiness()], deadline);
+            match self.receive::<R>(request)? {
+                Some(answer) => return Ok(answer),
+                None if is_over => return Err(io::ErrorKind::TimedOut.into()),
+                None => {}
+            }
+        }
+    }
+
     /// Whether the broker has not closed it, as it does after a while without requests. For when none is under way.
     pub(super) fn is_open(&self) -> bool {
         let peeked = self.stream.get_ref().peek(&mut [0]);
@@ -217,17 +234,22 @@ impl Alarm {
     pub(super) fn wait<'a>(&'a self, others: impl IntoIterator<Item = PollFd<'a>>, until: Instant) {
         let mut awaited = vec![PollFd::new(&self.0, PollFlags::IN)];
         awaited.extend(others);
-        let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec {
-            tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: left.subsec_nanos().into(),
-        };
-        // An interruption is as good as an event: whoever waits looks for what there is.
-        let _ = poll(&mut awaited, Some(&left));
+        wait(&mut awaited, until);
         if !awaited[0].revents().is_empty() {
             while (&self.0).read(&mut [0; 64]).is_ok_and(|count| count == 64) {}
         }
     }
+}
+
+/// Waits until one of these is ready, or until the time has come.
+fn wait(awaited: &mut [PollFd<'_>], until: Instant) {
+    let left = until.saturating_duration_since(Instant::now());
+    let left = Timespec {
+        tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: left.subsec_nanos().into(),
+    };
+    // An interruption is as good as an event: whoever waits looks for what there is.
+    let _ = poll(awaited, Some(&left));
 }
 
 fn malformed(error: impl ToString) -> io::Error {

@@ -1,10 +1,9 @@
 //! Kafka's protocol itself, for what librdkafka is too slow at.
 //!
-//! It speaks to brokers of Kafka 4 without encryption, and to no others: see [`is_spoken_by`].
+//! It speaks to brokers of Kafka 4 without encryption, and to no others: see `is_spoken_by`.
 
 mod batch;
 mod cluster;
-mod connection;
 mod coordinator;
 #[cfg(test)]
 mod fake_broker;

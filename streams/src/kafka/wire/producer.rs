@@ -2,6 +2,10 @@
 //! that is written to it, and each transaction has an epoch of its own, so that nothing that arrives late can get into
 //! a later one.
 //!
+//! Transactions take turns between two transactional ids. When a commit is answered it is decided, but the broker still
+//! has to write it to each partition, and lets nobody begin with the same id before that: with the other one the next
+//! transaction begins at once. Readers see the two in the order of their records.
+//!
 //! All that is sent together goes to each broker in one request. The next request waits for the answers to the last:
 //! so the numbers of a partition's records follow each other, and a request can be repeated as it was.
 
@@ -24,7 +28,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::Generation;
 use super::batch::{Batch, Identity};
 use super::cluster::{Broker, CallError, Cluster, Coordinated, is_passing, wait};
-use super::connection::Pending;
+use super::link::UnderWay;
 use crate::Timestamp;
 use crate::client::{ClientError, ErrorKind, GroupMetadata, TransactionalProducer};
 use crate::kafka::config::Settings;
@@ -42,13 +46,16 @@ const ACKS_ALL: i16 = -1;
 pub(in crate::kafka) struct Producer {
     id: String,
     prefix: String,
-    transactional_id: TransactionalId,
+    ids: [TransactionalId; 2],
+    /// Of each of the ids, once it has one.
+    identities: Option<[Identity; 2]>,
+    /// Whose turn it is.
+    turn: usize,
     timeout: Duration,
     /// How long a call may take: what is left of a transaction by then the broker aborts itself.
     limit: Duration,
     cluster: Cluster,
-    identity: Option<Identity>,
-    /// Why nothing more can be done with this identity.
+    /// Why nothing more can be done with these identities.
     fenced: Option<ClientError>,
     numbers: HashMap<Arc<str>, HashMap<i32, usize>>,
     partitions: Vec<Partition>,
@@ -100,7 +107,7 @@ struct Sealed {
 /// A request without its answer, and the partitions it is for.
 struct InFlight {
     broker: Broker,
-    pending: Pending<ProduceRequest>,
+    request: UnderWay,
     partitions: Vec<usize>,
 }
 
@@ -111,10 +118,12 @@ impl Producer {
             id: transactional_id.to_string(),
             prefix: settings.prefix().to_string(),
             cluster: Cluster::new(settings.bootstrap_servers(), &on_cluster),
-            transactional_id: TransactionalId(StrBytes::from_string(on_cluster)),
+            ids: [on_cluster.clone(), format!("{on_cluster}-2")]
+                .map(|id| TransactionalId(StrBytes::from_string(id))),
+            identities: None,
+            turn: 0,
             timeout: settings.transaction_timeout(),
             limit: settings.transaction_timeout() + Duration::from_secs(1),
-            identity: None,
             fenced: None,
             numbers: HashMap::new(),
             partitions: Vec::new(),
@@ -132,8 +141,13 @@ impl Producer {
         ClientError { kind, attempted: format!("{what} of {}", self.id), reason: reason.to_string() }
     }
 
+    fn transactional_id(&self) -> TransactionalId {
+        self.ids[self.turn].clone()
+    }
+
     fn identity(&self) -> Result<Identity, ClientError> {
-        self.identity
+        self.identities
+            .map(|identities| identities[self.turn])
             .ok_or_else(|| self.failure(ErrorKind::Fatal, "use the transactions", "they were never begun"))
     }
 
@@ -212,8 +226,8 @@ impl Producer {
             if let Some(transaction) = &mut self.transaction {
                 transaction.is_known = true;
             }
-            match self.cluster.send(broker, &request, 12, deadline) {
-                Ok(pending) => self.in_flight.push(InFlight { broker, pending, partitions }),
+            match self.cluster.send(broker, &request, 12) {
+                Ok(request) => self.in_flight.push(InFlight { broker, request, partitions }),
                 Err(error) => unsent = Err(error.into()),
             }
         }
@@ -237,7 +251,7 @@ impl Producer {
             }
         }
         ProduceRequest::default()
-            .with_transactional_id(Some(self.transactional_id.clone()))
+            .with_transactional_id(Some(self.transactional_id()))
             .with_acks(ACKS_ALL)
             .with_timeout_ms(self.timeout.as_millis() as i32)
             .with_topic_data(topics)
@@ -270,8 +284,8 @@ impl Producer {
     /// Takes the answers to all that is on its way. What has to be sent again, and why, for the last of those.
     fn receive(&mut self, deadline: Instant) -> Result<Option<(String, String)>, ClientError> {
         let (mut again, mut failure) = (None, None);
-        for InFlight { broker, pending, partitions } in std::mem::take(&mut self.in_flight) {
-            match self.cluster.receive(broker, pending, deadline) {
+        for InFlight { broker, request, partitions } in std::mem::take(&mut self.in_flight) {
+            match self.cluster.receive::<ProduceRequest>(broker, request, deadline) {
                 Ok(answer) => self.take(answer, &mut again, &mut failure),
                 Err(error) => {
                     let first = partitions.first().map(|index| self.partitions[*index].place());
@@ -326,6 +340,33 @@ impl Producer {
         }
     }
 
+    /// The identity of one of the ids from now on: fences who had it before, and ends what that one left open.
+    fn init(&mut self, which: usize) -> Result<Identity, ClientError> {
+        let id = self.ids[which].clone();
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(Some(id.clone()))
+            .with_transaction_timeout_ms(self.timeout.as_millis() as i32)
+            .with_producer_id(ProducerId(-1))
+            .with_producer_epoch(-1);
+        let deadline = self.deadline();
+        let begun = self.cluster.call_coordinator(
+            Coordinated::Transactions,
+            &id.0,
+            &request,
+            5,
+            deadline,
+            |answer| answer.error_code,
+        );
+        let answer = begun.map_err(|error| {
+            let kind = match &error {
+                CallError::NoAnswer(_) => ErrorKind::Retriable,
+                CallError::Refused(error) => kind_of_refusal(*error),
+            };
+            self.failure(kind, "begin the transactions", error)
+        })?;
+        Ok(Identity { producer: answer.producer_id.0, epoch: answer.producer_epoch })
+    }
+
     fn end(&mut self, committed: bool) -> Result<(), ClientError> {
         let attempt = if committed { "commit a transaction" } else { "abort a transaction" };
         let Some(transaction) = self.transaction.take() else {
@@ -340,11 +381,11 @@ impl Producer {
         }
         let identity = self.identity()?;
         let request = EndTxnRequest::default()
-            .with_transactional_id(self.transactional_id.clone())
+            .with_transactional_id(self.transactional_id())
             .with_producer_id(ProducerId(identity.producer))
             .with_producer_epoch(identity.epoch)
             .with_committed(committed);
-        let (id, deadline) = (self.transactional_id.0.clone(), self.deadline());
+        let (id, deadline) = (self.transactional_id().0, self.deadline());
         let ended =
             self.cluster.call_coordinator(Coordinated::Transactions, &id, &request, 5, deadline, |answer| {
                 answer.error_code
@@ -352,7 +393,10 @@ impl Producer {
         match ended {
             Ok(answer) => {
                 let (producer, epoch) = (answer.producer_id.0, answer.producer_epoch);
-                self.identity = Some(Identity { producer, epoch });
+                if let Some(identities) = &mut self.identities {
+                    identities[self.turn] = Identity { producer, epoch };
+                }
+                self.turn = 1 - self.turn;
                 Ok(())
             }
             // Whether it has ended is not known, or it has ended otherwise.
@@ -373,9 +417,9 @@ impl Producer {
     /// Waits for the answers that are still to come: nobody needs them any more, but the connections.
     fn drain(&mut self) {
         let deadline = self.deadline();
-        for InFlight { broker, pending, .. } in std::mem::take(&mut self.in_flight) {
+        for InFlight { broker, request, .. } in std::mem::take(&mut self.in_flight) {
             // A connection that fails is given up.
-            let _ = self.cluster.receive(broker, pending, deadline);
+            let _ = self.cluster.receive::<ProduceRequest>(broker, request, deadline);
         }
     }
 }
@@ -412,24 +456,7 @@ impl Open {
 
 impl TransactionalProducer for Producer {
     fn init_transactions(&mut self) -> Result<(), ClientError> {
-        let request = InitProducerIdRequest::default()
-            .with_transactional_id(Some(self.transactional_id.clone()))
-            .with_transaction_timeout_ms(self.timeout.as_millis() as i32)
-            .with_producer_id(ProducerId(-1))
-            .with_producer_epoch(-1);
-        let (id, deadline) = (self.transactional_id.0.clone(), self.deadline());
-        let begun =
-            self.cluster.call_coordinator(Coordinated::Transactions, &id, &request, 5, deadline, |answer| {
-                answer.error_code
-            });
-        let answer = begun.map_err(|error| {
-            let kind = match &error {
-                CallError::NoAnswer(_) => ErrorKind::Retriable,
-                CallError::Refused(error) => kind_of_refusal(*error),
-            };
-            self.failure(kind, "begin the transactions", error)
-        })?;
-        self.identity = Some(Identity { producer: answer.producer_id.0, epoch: answer.producer_epoch });
+        self.identities = Some([self.init(0)?, self.init(1)?]);
         (self.fenced, self.transaction) = (None, None);
         Ok(())
     }
@@ -483,7 +510,7 @@ impl TransactionalProducer for Producer {
         let identity = self.identity()?;
         self.open()?.is_known = true;
         let request = TxnOffsetCommitRequest::default()
-            .with_transactional_id(self.transactional_id.clone())
+            .with_transactional_id(self.transactional_id())
             .with_producer_id(ProducerId(identity.producer))
             .with_producer_epoch(identity.epoch)
             .with_group_id(GroupId(generation.group.clone()))
