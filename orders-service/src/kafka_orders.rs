@@ -30,12 +30,15 @@ struct Recent {
     order: Arc<ShownOrder>,
 }
 
-/// How many orders many may wait for at the same time.
-const RECENT: u64 = 1000;
+/// How many bytes of orders are kept for the next who asks, as they are stored; made into values and answers they take
+/// about three times as much.
+const RECENT: u64 = 2 << 20;
 
 impl KafkaOrders {
     pub(crate) fn new(queries: Queries, commands: CommandWriter, view: Store<OrderId, Order>) -> Self {
-        Self { queries, commands, view, recent: Cache::new(RECENT) }
+        let size = |_: &OrderId, recent: &Recent| u32::try_from(recent.bytes.len()).unwrap_or(u32::MAX);
+        let recent = Cache::builder().weigher(size).max_capacity(RECENT).build();
+        Self { queries, commands, view, recent }
     }
 }
 

@@ -32,10 +32,10 @@ use crate::task::Task;
 /// A transaction is committed after this time at the latest: an open one holds up every reader.
 const MAX_TRANSACTION_TIME: Duration = Duration::from_secs(1);
 /// A transaction is committed after this many input records at the latest.
-const MAX_TRANSACTION_RECORDS: usize = 2_000;
+const MAX_TRANSACTION_RECORDS: usize = 1_000;
 /// What nobody waits for is committed this late.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
-/// So many records are sent at a time: each of their own, they would each wake the client's thread.
+/// So many records are sent at a time: each of their own, they would each cost a request, or wake the client's thread.
 const SENT_TOGETHER: usize = 500;
 /// After so many records it is looked what else there is to do.
 const RECORDS_A_TURN: usize = 32;

@@ -16,7 +16,7 @@ use super::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier, Visit
 use crate::Timestamp;
 
 const CACHE_BYTES: u64 = 16 << 20;
-const WRITE_BUFFER_BYTES: u64 = 16 << 20;
+const WRITE_BUFFER_BYTES: u64 = 8 << 20;
 const JOURNAL_BYTES: u64 = 64 << 20;
 const CLEAR_BATCH: usize = 10_000;
 

@@ -17,7 +17,7 @@ use crate::Timestamp;
 use crate::faults;
 
 /// How many bytes of keys and values a store may have in memory only.
-const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 512 << 10;
 /// How old they may become, as far as anything is written.
 const MOST_TIME: Duration = Duration::from_secs(2);
 

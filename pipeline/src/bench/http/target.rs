@@ -17,7 +17,7 @@ pub(super) struct Target {
 const ANSWER_WITHIN: Duration = Duration::from_secs(150);
 
 /// How long a poll waits at most: longer than an order can be undecided, and what stands before it.
-const POLL: Duration = Duration::from_secs(120);
+pub(super) const POLL: Duration = Duration::from_secs(120);
 
 impl Target {
     pub(super) fn new(base: &Url) -> anyhow::Result<Self> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::target::Target;
+use super::lean_poll::{LeanPoll, LeanPolls};
 use crate::bench::final_states::FinalStates;
 use crate::bench::latency::LatencyMillis;
 use crate::bench::orders::Orders;
@@ -46,6 +46,8 @@ struct Answer {
     order: usize,
     at: Instant,
     result: Result<(), String>,
+    /// Closed when all are answered: that costs as much as an answer.
+    _connection: Option<LeanPoll>,
 }
 
 impl Waiters {
@@ -54,7 +56,7 @@ impl Waiters {
         let orders = Arc::new(Orders::new(orders));
         let mut watch = Watch::start(rig.reader()?, rig.partitions(), orders.clone()).await?;
         let before = rig.pipeline().memory()?.resident;
-        let mut polls = start(&Target::new(&rig.under_test.url)?, &orders, waiters);
+        let mut polls = start(LeanPolls::new(&rig.under_test.url)?, &orders, waiters);
         let during = settled_memory(rig).await?;
 
         rig.producer.write(orders.clone(), None).await?;
@@ -82,17 +84,21 @@ impl Waiters {
     }
 }
 
-fn start(target: &Target, orders: &Arc<Orders>, waiters: usize) -> JoinSet<Answer> {
-    let mut polls = JoinSet::new();
+fn start(polls: LeanPolls, orders: &Arc<Orders>, waiters: usize) -> JoinSet<Answer> {
+    let mut started = JoinSet::new();
     for waiter in 0..waiters {
-        let (target, orders) = (target.clone(), orders.clone());
-        polls.spawn(async move {
+        let orders = orders.clone();
+        started.spawn(async move {
             let order = waiter % orders.count();
-            let result = target.poll(&orders.id(order)).await;
-            Answer { order, at: Instant::now(), result }
+            let (result, connection) = match polls.ask(&orders.id(order)).await {
+                Ok(mut poll) => (poll.answered().await, Some(poll)),
+                Err(error) => (Err(error), None),
+            };
+            let result = result.map_err(|error| crate::explain(&error));
+            Answer { order, at: Instant::now(), result, _connection: connection }
         });
     }
-    polls
+    started
 }
 
 /// What the pipeline has in memory when it has stopped growing: nothing tells when the last poll waits.
@@ -129,7 +135,7 @@ mod tests {
         let mut states = FinalStates::new(3);
         states.add(0, OrderState::Validated, at(10));
         states.add(1, OrderState::Validated, at(20));
-        let answer = |order, millis, result| Answer { order, at: at(millis), result };
+        let answer = |order, millis, result| Answer { order, at: at(millis), result, _connection: None };
         let answers = [
             answer(0, 15, Ok(())),
             answer(1, 21, Ok(())),

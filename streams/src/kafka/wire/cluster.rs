@@ -124,6 +124,9 @@ impl Cluster {
             self.brokers.insert(broker.node_id.0, format!("{}:{}", broker.host, broker.port));
         }
         for topic in answer.topics {
+            if let Some(error) = topic.error_code.err().filter(|error| !is_passing(*error)) {
+                return Err(CallError::Refused(error));
+            }
             let Some(TopicName(name)) = topic.name else { continue };
             for partition in topic.partitions {
                 let key = (name.clone(), partition.partition_index);
@@ -263,7 +266,9 @@ impl Cluster {
     fn ask<R: Request>(&mut self, request: &R, version: i16, deadline: Instant) -> io::Result<R::Response> {
         let connected: Vec<Broker> = self.connections.keys().copied().collect();
         for broker in connected {
-            if let Ok(answer) = self.call(broker, request, version, deadline) {
+            if let Ok(answer) =
+                self.call(broker, request, version, deadline.min(Instant::now() + ASK_TIMEOUT))
+            {
                 return Ok(answer);
             }
         }

@@ -342,7 +342,10 @@ impl Fetch {
         partition.next = end;
         partition.is_stopped = batches.has_failed();
         partition.position = batches.position();
-        self.fetched.push_back((index, batches));
+        // Without anything to hand out it would only keep the next request back.
+        if !batches.is_over() {
+            self.fetched.push_back((index, batches));
+        }
     }
 
     fn refused(&mut self, index: usize, error: ResponseError, now: Instant) {

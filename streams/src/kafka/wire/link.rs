@@ -61,6 +61,9 @@ impl Link {
 
     /// Sends a request, as far as that is possible at once; the rest with the looks for its answer.
     pub(super) fn send<R: Request>(&mut self, request: &R, version: i16) -> io::Result<UnderWay> {
+        if !self.unsent.is_empty() {
+            return Err(io::Error::other("the last request has not gone out yet"));
+        }
         self.last = self.last.wrapping_add(1);
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)

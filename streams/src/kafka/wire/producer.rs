@@ -4,7 +4,7 @@
 //!
 //! Transactions take turns between two transactional ids. When a commit is answered it is decided, but the broker still
 //! has to write it to each partition, and lets nobody begin with the same id before that: with the other one the next
-//! transaction begins at once. Readers see the two in the order of their records.
+//! transaction begins at once. Readers of a partition see the two in the order of their records.
 //!
 //! All that is sent together goes to each broker in one request. The next request waits for the answers to the last:
 //! so the numbers of a partition's records follow each other, and a request can be repeated as it was.
@@ -104,11 +104,10 @@ struct Sealed {
     slots: Slots,
 }
 
-/// A request without its answer, and the partitions it is for.
+/// A request without its answer.
 struct InFlight {
     broker: Broker,
     request: UnderWay,
-    partitions: Vec<usize>,
 }
 
 impl Producer {
@@ -118,7 +117,7 @@ impl Producer {
             id: transactional_id.to_string(),
             prefix: settings.prefix().to_string(),
             cluster: Cluster::new(settings.bootstrap_servers(), &on_cluster),
-            ids: [on_cluster.clone(), format!("{on_cluster}-2")]
+            ids: [on_cluster.clone(), format!("{on_cluster}.2")]
                 .map(|id| TransactionalId(StrBytes::from_string(id))),
             identities: None,
             turn: 0,
@@ -227,7 +226,7 @@ impl Producer {
                 transaction.is_known = true;
             }
             match self.cluster.send(broker, &request, 12) {
-                Ok(request) => self.in_flight.push(InFlight { broker, request, partitions }),
+                Ok(request) => self.in_flight.push(InFlight { broker, request }),
                 Err(error) => unsent = Err(error.into()),
             }
         }
@@ -259,38 +258,40 @@ impl Producer {
 
     /// Waits until Kafka has all that was sent, and sends again what it did not take yet.
     fn settle(&mut self, deadline: Instant) -> Result<(), ClientError> {
+        let mut reason = "no answer in time".to_string();
         for attempt in 0.. {
-            let reason = self.receive(deadline)?;
+            if let Some(why) = self.receive(deadline)? {
+                reason = why;
+                wait(attempt);
+            }
             let left: Vec<usize> =
                 (0..self.partitions.len()).filter(|index| self.partitions[*index].sealed.is_some()).collect();
             let Some(first) = left.first() else { break };
+            let attempted = self.partitions[*first].place();
             if Instant::now() >= deadline {
-                let (place, reason) = reason
-                    .unwrap_or_else(|| (self.partitions[*first].place(), "no answer in time".to_string()));
-                let failure = ClientError { kind: ErrorKind::Abortable, attempted: place, reason };
-                return Err(self.doom(failure));
-            }
-            if reason.is_some() {
-                wait(attempt);
+                return Err(self.doom(ClientError { kind: ErrorKind::Abortable, attempted, reason }));
             }
             if let Err(error) = self.send_sealed(left, deadline) {
-                tracing::debug!(producer = self.id, %error, "sending again");
+                reason = error.to_string();
+                if let CallError::Refused(refused) = error
+                    && kind_of_refusal(refused) == ErrorKind::Fatal
+                {
+                    return Err(self.doom(ClientError { kind: ErrorKind::Fatal, attempted, reason }));
+                }
+                tracing::debug!(producer = self.id, reason, "sending again");
                 wait(attempt);
             }
         }
         Ok(())
     }
 
-    /// Takes the answers to all that is on its way. What has to be sent again, and why, for the last of those.
-    fn receive(&mut self, deadline: Instant) -> Result<Option<(String, String)>, ClientError> {
+    /// Takes the answers to all that is on its way. Why something has to be sent again, if so.
+    fn receive(&mut self, deadline: Instant) -> Result<Option<String>, ClientError> {
         let (mut again, mut failure) = (None, None);
-        for InFlight { broker, request, partitions } in std::mem::take(&mut self.in_flight) {
+        for InFlight { broker, request } in std::mem::take(&mut self.in_flight) {
             match self.cluster.receive::<ProduceRequest>(broker, request, deadline) {
                 Ok(answer) => self.take(answer, &mut again, &mut failure),
-                Err(error) => {
-                    let first = partitions.first().map(|index| self.partitions[*index].place());
-                    again = Some((first.unwrap_or_default(), error.to_string()));
-                }
+                Err(error) => again = Some(error.to_string()),
             }
         }
         match failure {
@@ -303,7 +304,7 @@ impl Producer {
     fn take(
         &mut self,
         answer: ProduceResponse,
-        again: &mut Option<(String, String)>,
+        again: &mut Option<String>,
         failure: &mut Option<ClientError>,
     ) {
         for topic in answer.responses {
@@ -324,7 +325,7 @@ impl Producer {
                         if error != ResponseError::ConcurrentTransactions {
                             self.cluster.forget_leader(&partition.topic, partition.number);
                         }
-                        *again = Some((partition.place(), error.to_string()));
+                        *again = Some(error.to_string());
                     }
                     Some(error) => {
                         partition.sealed = None;
@@ -417,7 +418,7 @@ impl Producer {
     /// Waits for the answers that are still to come: nobody needs them any more, but the connections.
     fn drain(&mut self) {
         let deadline = self.deadline();
-        for InFlight { broker, request, .. } in std::mem::take(&mut self.in_flight) {
+        for InFlight { broker, request } in std::mem::take(&mut self.in_flight) {
             // A connection that fails is given up.
             let _ = self.cluster.receive::<ProduceRequest>(broker, request, deadline);
         }
@@ -507,7 +508,9 @@ impl TransactionalProducer for Producer {
         let Some(generation) = metadata.0.downcast_ref::<Generation>() else {
             return Err(self.failure(ErrorKind::Fatal, attempt, "the membership is not of this door"));
         };
-        let identity = self.identity()?;
+        let (identity, deadline) = (self.identity()?, self.deadline());
+        // Before anything else goes to the same broker.
+        self.settle(deadline)?;
         self.open()?.is_known = true;
         let request = TxnOffsetCommitRequest::default()
             .with_transactional_id(self.transactional_id())
@@ -517,7 +520,6 @@ impl TransactionalProducer for Producer {
             .with_member_id(generation.member.clone())
             .with_generation_id(generation.generation)
             .with_topics(self.positions(offsets));
-        let deadline = self.deadline();
         let sent = self.cluster.call_coordinator(
             Coordinated::Group,
             &generation.group,

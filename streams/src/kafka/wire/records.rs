@@ -95,6 +95,11 @@ impl Batches {
         self.open.as_ref().map_or(end, |open| end.max(open.last_offset + 1))
     }
 
+    /// Whether nothing is left to hand out or to complain of.
+    pub(super) fn is_over(&self) -> bool {
+        self.ahead == Ok(None)
+    }
+
     /// Whether the next batch cannot be read.
     pub(super) fn has_failed(&self) -> bool {
         self.ahead.is_err()
