@@ -582,3 +582,6 @@ fn first_refusal(answer: &TxnOffsetCommitResponse) -> i16 {
 fn in_transaction(kind: ErrorKind) -> ErrorKind {
     if kind == ErrorKind::Retriable { ErrorKind::Abortable } else { kind }
 }
+
+#[cfg(test)]
+mod tests;
