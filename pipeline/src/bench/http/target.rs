@@ -16,12 +16,19 @@ pub(super) struct Target {
 /// Longer than the longest poll.
 const ANSWER_WITHIN: Duration = Duration::from_secs(150);
 
+/// Shorter than the server keeps a connection without requests: a request could meet its end.
+const IDLE_CONNECTION: Duration = Duration::from_secs(5);
+
 /// How long a poll waits at most: longer than an order can be undecided, and what stands before it.
 pub(super) const POLL: Duration = Duration::from_secs(120);
 
 impl Target {
     pub(super) fn new(base: &Url) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(ANSWER_WITHIN)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .build()?;
         Ok(Self { http, orders: base.join("/v1/orders")?.into() })
     }
 
