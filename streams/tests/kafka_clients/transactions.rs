@@ -60,6 +60,31 @@ fn a_membership_is_void_once_the_group_has_gone_on() {
     assert_eq!(committed.iter().flatten().collect::<Vec<_>>(), [&5]);
 }
 
+/// Each transaction has an epoch of its own, of which there are 32,767: then the broker hands out another producer id.
+#[test]
+#[ignore = "takes minutes"]
+fn a_producer_outlives_its_epochs() {
+    const ROUNDS: i64 = 2 * (i16::MAX as i64) + 1_000;
+    let cluster = Cluster::of("epochs");
+    cluster.create("in", 1);
+    let in_0 = place("in", 0);
+    let mut producer = cluster.producer("p");
+    let mut last = -1;
+    for round in 0..ROUNDS {
+        producer.begin().unwrap();
+        producer.send(record(&in_0, "k", &round.to_string()), Some(0)).unwrap();
+        let written = producer.flush().unwrap();
+        assert!(matches!(written[..], [(0, offset)] if offset > last), "{written:?} after {last}");
+        last = written[0].1;
+        producer.commit().unwrap();
+    }
+    let mut reader = cluster.reader();
+    reader.assign(&[(in_0.clone(), last)]).unwrap();
+    assert_eq!(values(&read(&mut *reader, 1)), [(ROUNDS - 1).to_string()]);
+    let ends = retried("the end", || reader.watermarks(std::slice::from_ref(&in_0)));
+    assert_eq!(ends[0].high, 2 * ROUNDS, "each has a record and a marker, and nothing else is there");
+}
+
 /// Answers one event, if there is one; the assignment when it is one.
 fn step(consumer: &mut dyn GroupConsumer) -> Option<(Vec<TopicPartition>, GroupMetadata)> {
     match consumer.poll(Duration::from_millis(50)).unwrap()? {
