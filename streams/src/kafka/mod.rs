@@ -6,7 +6,8 @@
 //! - Topics, groups and transactional ids carry a prefix on the cluster that nobody inside sees.
 //! - No call hangs when the brokers are away: each gives up after a few seconds.
 //! - A rebalance is only reported; what to do about it, and when, is the worker's business.
-//! - What an error means is decided in one place, `error.rs`.
+//! - What an error means for the worker is decided in one place, `error.rs`; what passes by itself, and is tried again, each
+//!   client knows.
 //! - An idle client costs next to nothing: threads that have nothing to wait for are parked.
 
 mod admin;

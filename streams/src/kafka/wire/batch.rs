@@ -10,11 +10,11 @@ use crate::Timestamp;
 use crate::record::ProducerRecord;
 
 /// Up to where the records begin.
-const HEAD: usize = 61;
+pub(super) const HEAD: usize = 61;
 /// What the length counts begins here.
-const AFTER_LENGTH: usize = 12;
+pub(super) const AFTER_LENGTH: usize = 12;
 /// What the checksum covers begins here.
-const AFTER_CHECKSUM: usize = 21;
+pub(super) const AFTER_CHECKSUM: usize = 21;
 const CHECKSUM: usize = 17;
 const MAGIC: i8 = 2;
 const IS_TRANSACTIONAL: i16 = 1 << 4;

@@ -12,15 +12,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kafka_protocol::compression::{Decompressor, Gzip, Lz4, Snappy, Zstd};
 
+use super::batch::{AFTER_CHECKSUM, AFTER_LENGTH, HEAD};
 use crate::Timestamp;
 use crate::record::{ConsumerRecord, Header, TopicPartition};
-
-/// Up to where the records begin.
-const HEAD: usize = 61;
-/// What the length counts begins here.
-const AFTER_LENGTH: usize = 12;
-/// What the checksum covers begins here.
-const AFTER_CHECKSUM: usize = 21;
 
 /// A transaction that was aborted: whose, and the offset of its first record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
