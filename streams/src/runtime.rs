@@ -144,14 +144,15 @@ impl Streams {
         state: Arc<dyn InstanceState>,
     ) -> Result<Self, StartError> {
         let topology = Arc::new(topology);
-        let tables = tables(&topology, &*state, config.partitions)?;
+        let stores = BufferedStores::new(state.clone(), state.write_buffers());
+        let tables = tables(&topology, &stores, config.partitions)?;
         let readers =
             Readers::new(topology.clone(), tables, config.partitions, clients.session_timeout() / 2);
         let application = Arc::new(Application {
             partitions: config.partitions,
             client_id: config.client_id.clone(),
             clients,
-            stores: BufferedStores::new(state.clone()),
+            stores,
             readers: Arc::new(readers),
             inquiry: Arc::new(Inquiry::new(&*host)),
             metrics: Arc::default(),
@@ -224,7 +225,7 @@ const SETUP: &str = "setup";
 
 fn tables(
     topology: &Topology,
-    stores: &dyn InstanceState,
+    stores: &BufferedStores,
     partitions: i32,
 ) -> Result<Arc<[TableState]>, BackendError> {
     let table = |spec: &crate::global::GlobalTableSpec| {

@@ -12,13 +12,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::store::{BackendError, FjallStores, OpenStoresError, StoreBackend, StoreSupplier};
+use crate::store::{
+    BackendError, FjallStores, OpenStoresError, StoreBackend, StoreSupplier, WriteBufferManager,
+};
 
 /// A state directory, locked for this process until it is dropped.
 pub struct StateDirectory {
     path: PathBuf,
     identity: Mutex<Identity>,
     stores: FjallStores,
+    write_buffers: Arc<WriteBufferManager>,
     _lock: File,
 }
 
@@ -82,7 +85,13 @@ impl StateDirectory {
             },
         };
         let stores = FjallStores::open(&path.join("stores"))?;
-        let directory = Self { path: path.to_owned(), identity: Mutex::new(identity), stores, _lock: lock };
+        let directory = Self {
+            path: path.to_owned(),
+            identity: Mutex::new(identity),
+            stores,
+            write_buffers: Arc::default(),
+            _lock: lock,
+        };
         directory.save(&directory.identity())?;
         Ok(directory)
     }
@@ -109,6 +118,9 @@ impl StateDirectory {
 
 /// What an instance keeps beyond the life of its process: its stores, and who it is.
 pub(crate) trait InstanceState: StoreSupplier {
+    /// What counts the changes that its stores have in memory only.
+    fn write_buffers(&self) -> Arc<WriteBufferManager>;
+
     /// Says which cluster the stores belong to. Those of another cluster are given up.
     fn bind_to_cluster(&self, cluster_id: &str) -> Result<(), StateDirectoryError>;
 
@@ -122,6 +134,10 @@ pub(crate) trait InstanceState: StoreSupplier {
 }
 
 impl InstanceState for StateDirectory {
+    fn write_buffers(&self) -> Arc<WriteBufferManager> {
+        self.write_buffers.clone()
+    }
+
     fn bind_to_cluster(&self, cluster_id: &str) -> Result<(), StateDirectoryError> {
         let mut identity = self.identity();
         match &identity.cluster_id {

@@ -12,7 +12,9 @@ use bytes::Bytes;
 
 use super::process::ProcessState;
 use crate::state_directory::{InstanceState, StateDirectoryError, TransactionalIds};
-use crate::store::{BackendError, Change, Checkpoint, MemoryStore, StoreBackend, StoreSupplier, Visit};
+use crate::store::{
+    BackendError, Change, Checkpoint, MemoryStore, StoreBackend, StoreSupplier, Visit, WriteBufferManager,
+};
 
 /// The disk of an instance.
 #[derive(Default)]
@@ -70,6 +72,7 @@ impl Disk {
 pub(super) struct MountedDisk {
     pub(super) disk: Arc<Disk>,
     pub(super) process: Arc<ProcessState>,
+    pub(super) write_buffers: Arc<WriteBufferManager>,
 }
 
 impl StoreSupplier for MountedDisk {
@@ -86,6 +89,10 @@ impl StoreSupplier for MountedDisk {
 }
 
 impl InstanceState for MountedDisk {
+    fn write_buffers(&self) -> Arc<WriteBufferManager> {
+        self.write_buffers.clone()
+    }
+
     fn bind_to_cluster(&self, _cluster_id: &str) -> Result<(), StateDirectoryError> {
         // There is only one.
         Ok(())

@@ -14,6 +14,7 @@ use crate::Timestamp;
 use crate::client::{ClientError, ClientSupplier, Writer};
 use crate::host::{Host, Signal, Thread, ThreadPanicked, Work};
 use crate::runtime::{StartError, Streams, StreamsConfig};
+use crate::store::WriteBufferManager;
 use crate::topology::Topology;
 
 /// A process: from its start until it is stopped or crashes. Cheap to clone.
@@ -68,7 +69,12 @@ impl Process {
 
     /// Runs a topology in this process, as [`Streams::start`] does.
     pub fn run(&self, topology: Topology, config: StreamsConfig) -> Result<Streams, StartError> {
-        let disk = MountedDisk { disk: self.disk.clone(), process: self.state.clone() };
+        let disk = MountedDisk {
+            disk: self.disk.clone(),
+            process: self.state.clone(),
+            // So little that stores go to the disk now and then.
+            write_buffers: Arc::new(WriteBufferManager::new(64 << 10)),
+        };
         let host = Arc::new(SimulatedHost(self.state.clone()));
         Streams::start_on(host, topology, config, Arc::new(self.network()), Arc::new(disk))
     }

@@ -1,12 +1,13 @@
-//! The committed layer on disk: one fjall database per process.
+//! The committed layer on disk: one fjall database per process, in it a keyspace for each store and partition.
 //!
-//! All stores share one keyspace, each under a prefix of its own, so that the write buffer is one and
-//! bounded. Nothing is synced: what a power cut takes away, Kafka's changelog brings back, and fjall's
-//! journal comes back as a prefix of what was written, so that a checkpoint never runs ahead of its data.
+//! What is written comes sorted and in large batches, because Kafka's changelog is the journal and the write buffer
+//! is above ([`super::write_buffer`]). So each batch becomes a table of the LSM tree as it is (fjall calls that
+//! ingestion), past fjall's own journal and memtable. A batch is there as a whole or not at all.
 
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
@@ -16,15 +17,16 @@ use super::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier, Visit
 use crate::Timestamp;
 
 const CACHE_BYTES: u64 = 16 << 20;
-const WRITE_BUFFER_BYTES: u64 = 8 << 20;
+/// What fjall asks for at least: its journal stays empty.
 const JOURNAL_BYTES: u64 = 64 << 20;
-const CLEAR_BATCH: usize = 10_000;
+/// fjall's limit for the name of a keyspace.
+const LONGEST_NAME: usize = 255;
 
 /// The database that holds all stores of a process.
-#[derive(Clone)]
 pub struct FjallStores {
     database: Database,
-    keyspace: Keyspace,
+    /// By their names.
+    known: Mutex<HashMap<String, Arc<FjallStore>>>,
 }
 
 /// The stores' files cannot be opened, nor be made anew.
@@ -55,14 +57,22 @@ impl FjallStores {
             .max_journaling_size(JOURNAL_BYTES)
             .worker_threads(1)
             .open()?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(WRITE_BUFFER_BYTES);
-        let keyspace = database.keyspace("stores", options)?;
-        Ok(Self { database, keyspace })
+        Ok(Self { database, known: Mutex::default() })
     }
 
     /// Forgets all stores.
     pub fn clear(&self) -> Result<(), BackendError> {
-        self.keyspace.clear().map_err(|e| BackendError::new("clear all stores", e))
+        self.database.list_keyspace_names().iter().try_for_each(|name| self.named(name)?.clear())
+    }
+
+    fn named(&self, name: &str) -> Result<Arc<FjallStore>, BackendError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = known.get(name) {
+            return Ok(store.clone());
+        }
+        let store = Arc::new(FjallStore::open(&self.database, name)?);
+        known.insert(name.to_string(), store.clone());
+        Ok(store)
     }
 }
 
@@ -73,8 +83,7 @@ impl StoreSupplier for FjallStores {
         store: &str,
         partition: i32,
     ) -> Result<Arc<dyn StoreBackend>, BackendError> {
-        let prefix = format!("{application}/{store}/{partition}/").into_bytes();
-        Ok(Arc::new(FjallStore { stores: self.clone(), prefix }))
+        Ok(self.named(&format!("{application}/{store}/{partition}"))?)
     }
 }
 
@@ -82,43 +91,95 @@ fn open_error(path: &Path, source: impl std::error::Error + Send + Sync + 'stati
     OpenStoresError { path: path.to_owned(), source: Box::new(source) }
 }
 
-/// One store in one partition. Entries stand under `<prefix>e`, the checkpoint under `<prefix>c`.
+/// One store in one partition.
 struct FjallStore {
-    stores: FjallStores,
-    prefix: Vec<u8>,
+    database: Database,
+    name: String,
+    /// Made with the first write.
+    keyspace: RwLock<Option<Keyspace>>,
+}
+
+/// What stands before the keys of entries.
+const ENTRY: u8 = b'e';
+/// The byte after it: the end of all entries.
+const ENTRIES_END: &[u8] = b"f";
+/// Where the checkpoint stands, before all entries.
+const CHECKPOINT: &[u8] = b"c";
+
+fn entry(key: &[u8]) -> Vec<u8> {
+    [&[ENTRY], key].concat()
 }
 
 impl FjallStore {
-    fn entry(&self, key: &[u8]) -> Vec<u8> {
-        [&self.prefix, &b"e"[..], key].concat()
+    fn open(database: &Database, name: &str) -> Result<Self, BackendError> {
+        let attempted = "open a store";
+        if name.len() > LONGEST_NAME {
+            let reason = format!("its name {name:?} has more than {LONGEST_NAME} bytes");
+            return Err(BackendError { attempted, source: reason.into() });
+        }
+        let store =
+            Self { database: database.clone(), name: name.to_string(), keyspace: RwLock::default() };
+        if database.keyspace_exists(name) {
+            store.create().map_err(|e| BackendError::new(attempted, e))?;
+        }
+        Ok(store)
     }
 
-    fn checkpoint_key(&self) -> Vec<u8> {
-        [&self.prefix, &b"c"[..]].concat()
+    fn keyspace(&self) -> Option<Keyspace> {
+        self.keyspace.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The keyspace, which is made where there is none.
+    fn create(&self) -> fjall::Result<Keyspace> {
+        let keyspace = self.database.keyspace(&self.name, KeyspaceCreateOptions::default)?;
+        *self.keyspace.write().unwrap_or_else(PoisonError::into_inner) = Some(keyspace.clone());
+        Ok(keyspace)
+    }
+
+    fn write(
+        &self,
+        changes: &BTreeMap<Bytes, Option<Bytes>>,
+        checkpoint: Checkpoint,
+    ) -> fjall::Result<()> {
+        let keyspace = match self.keyspace() {
+            Some(keyspace) => keyspace,
+            None => self.create()?,
+        };
+        let mut table = keyspace.start_ingestion()?;
+        table.write(CHECKPOINT, [checkpoint.offset, checkpoint.at.as_millis()].map(i64::to_be_bytes).concat())?;
+        let mut entry = vec![ENTRY];
+        for (key, value) in changes {
+            entry.truncate(1);
+            entry.extend_from_slice(key);
+            match value {
+                Some(value) => table.write(&*entry, value.as_ref())?,
+                None => table.write_tombstone(&*entry)?,
+            }
+        }
+        table.finish()
     }
 }
 
 impl StoreBackend for FjallStore {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
-        let value =
-            self.stores.keyspace.get(self.entry(key)).map_err(|e| BackendError::new("read a key", e))?;
+        let Some(keyspace) = self.keyspace() else { return Ok(None) };
+        let value = keyspace.get(entry(key)).map_err(|e| BackendError::new("read a key", e))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
     fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, visit: &mut Visit<'_>) -> Result<(), BackendError> {
+        let Some(keyspace) = self.keyspace() else { return Ok(()) };
         let from = match from {
-            Bound::Unbounded => Bound::Included(self.entry(b"")),
-            bound => bound.map(|key| self.entry(key)),
+            Bound::Unbounded => Bound::Included(entry(b"")),
+            bound => bound.map(entry),
         };
         let to = match to {
-            // "f" is the byte after "e": the end of this store's entries.
-            Bound::Unbounded => Bound::Excluded([&self.prefix, &b"f"[..]].concat()),
-            bound => bound.map(|key| self.entry(key)),
+            Bound::Unbounded => Bound::Excluded(ENTRIES_END.to_vec()),
+            bound => bound.map(entry),
         };
-        let start = self.prefix.len() + 1;
-        for entry in self.stores.keyspace.range::<Vec<u8>, _>((from, to)) {
+        for entry in keyspace.range::<Vec<u8>, _>((from, to)) {
             let (key, value) = entry.into_inner().map_err(|e| BackendError::new("read a range", e))?;
-            if visit(key.get(start..).unwrap_or_default(), &value).is_break() {
+            if visit(key.get(1..).unwrap_or_default(), &value).is_break() {
                 break;
             }
         }
@@ -126,24 +187,13 @@ impl StoreBackend for FjallStore {
     }
 
     fn apply(&self, changes: Vec<Change>, checkpoint: Checkpoint) -> Result<(), BackendError> {
-        let mut batch = self.stores.database.batch();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(&self.stores.keyspace, self.entry(&key), value.as_ref()),
-                None => batch.remove(&self.stores.keyspace, self.entry(&key)),
-            }
-        }
-        let checkpoint = [checkpoint.offset, checkpoint.at.as_millis()].map(i64::to_be_bytes).concat();
-        batch.insert(&self.stores.keyspace, self.checkpoint_key(), checkpoint);
-        batch.commit().map_err(|e| BackendError::new("write a batch", e))
+        let sorted = changes.into_iter().collect();
+        self.write(&sorted, checkpoint).map_err(|e| BackendError::new("write a batch", e))
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError> {
-        let value = self
-            .stores
-            .keyspace
-            .get(self.checkpoint_key())
-            .map_err(|e| BackendError::new("read the checkpoint", e))?;
+        let Some(keyspace) = self.keyspace() else { return Ok(None) };
+        let value = keyspace.get(CHECKPOINT).map_err(|e| BackendError::new("read the checkpoint", e))?;
         // A checkpoint of another length is damage: none means a restore from the start.
         Ok(value.and_then(|value| {
             let (offset, at) = value.split_at_checked(8)?;
@@ -153,18 +203,9 @@ impl StoreBackend for FjallStore {
     }
 
     fn clear(&self) -> Result<(), BackendError> {
-        let failed = |e| BackendError::new("clear the store", e);
-        self.stores.keyspace.remove(self.checkpoint_key()).map_err(failed)?;
-        loop {
-            let mut batch = self.stores.database.batch();
-            for entry in self.stores.keyspace.prefix(self.entry(b"")).take(CLEAR_BATCH) {
-                batch.remove(&self.stores.keyspace, entry.key().map_err(failed)?);
-            }
-            if batch.is_empty() {
-                return Ok(());
-            }
-            batch.commit().map_err(failed)?;
-        }
+        let keyspace = self.keyspace.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(keyspace) = keyspace else { return Ok(()) };
+        self.database.delete_keyspace(keyspace).map_err(|e| BackendError::new("clear the store", e))
     }
 }
 

@@ -24,7 +24,7 @@ pub use self::fjall::{FjallStores, OpenStoresError};
 pub use self::memory::MemoryStore;
 pub(crate) use self::overlay::OverlayStore;
 pub(crate) use self::section::Section;
-pub(crate) use self::write_buffer::BufferedStores;
+pub(crate) use self::write_buffer::{BufferedStores, WriteBufferManager};
 
 use crate::codec::{DecodeError, EncodeError};
 use crate::topic::TopicSpec;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -16,20 +17,55 @@ use super::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier, Visit
 use crate::Timestamp;
 use crate::faults;
 
-/// How many bytes of keys and values a store may have in memory only.
-const MOST_BYTES: usize = 512 << 10;
-/// How old they may become, as far as anything is written.
-const MOST_TIME: Duration = Duration::from_secs(2);
+/// What a process has in memory only before its stores begin to write to disk.
+const MOST_BYTES: usize = 24 << 20;
+/// The share of it below which a store does not write: a write costs the disk much the same, however little it is.
+const LEAST_SHARE: usize = 24;
+/// How old changes may become, as far as anything is written.
+const MOST_TIME: Duration = Duration::from_secs(30);
+/// What an entry takes besides its key and value.
+const ENTRY_BYTES: usize = 128;
+
+/// Counts what all stores of a process have in memory only. (RocksDB calls it the write buffer manager.)
+#[derive(Debug)]
+pub(crate) struct WriteBufferManager {
+    most_bytes: usize,
+    bytes: AtomicUsize,
+}
+
+impl Default for WriteBufferManager {
+    fn default() -> Self {
+        Self::new(MOST_BYTES)
+    }
+}
+
+impl WriteBufferManager {
+    pub(crate) fn new(most_bytes: usize) -> Self {
+        Self { most_bytes, bytes: AtomicUsize::new(0) }
+    }
+
+    /// A store has so much now, and had so much.
+    fn note(&self, now: usize, before: usize) {
+        self.bytes.fetch_add(now, Ordering::Relaxed);
+        self.bytes.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    /// Whether a store that has so much is to write it to disk.
+    fn is_due(&self, bytes: usize) -> bool {
+        bytes >= self.most_bytes / LEAST_SHARE && self.bytes.load(Ordering::Relaxed) > self.most_bytes
+    }
+}
 
 /// The stores of an application on one instance, each with a buffer.
 pub(crate) struct BufferedStores {
     disk: Arc<dyn StoreSupplier>,
+    manager: Arc<WriteBufferManager>,
     known: Mutex<HashMap<(String, i32), Arc<BufferedStore>>>,
 }
 
 impl BufferedStores {
-    pub(crate) fn new(disk: Arc<dyn StoreSupplier>) -> Self {
-        Self { disk, known: Mutex::default() }
+    pub(crate) fn new(disk: Arc<dyn StoreSupplier>, manager: Arc<WriteBufferManager>) -> Self {
+        Self { disk, manager, known: Mutex::default() }
     }
 
     /// The store `store` of `application` in one partition, always the same.
@@ -44,7 +80,8 @@ impl BufferedStores {
         if let Some(store) = known.get(&key) {
             return Ok(store.clone());
         }
-        let store = Arc::new(BufferedStore::new(self.disk.store(application, store, partition)?));
+        let disk = self.disk.store(application, store, partition)?;
+        let store = Arc::new(BufferedStore::new(disk, self.manager.clone()));
         known.insert(key, store.clone());
         Ok(store)
     }
@@ -54,11 +91,13 @@ impl BufferedStores {
 struct BufferedStore {
     disk: Arc<dyn StoreBackend>,
     buffer: RwLock<Buffer>,
+    manager: Arc<WriteBufferManager>,
 }
 
 #[derive(Default)]
 struct Buffer {
     changes: BTreeMap<Bytes, Option<Bytes>>,
+    /// What the changes take.
     bytes: usize,
     /// When the oldest of the changes was committed.
     since: Option<Timestamp>,
@@ -69,17 +108,34 @@ struct Buffer {
 }
 
 impl Buffer {
-    fn take_in(&mut self, changes: Vec<Change>, checkpoint: Checkpoint) {
+    fn take_in(
+        &mut self,
+        changes: Vec<Change>,
+        checkpoint: Checkpoint,
+        disk: &dyn StoreBackend,
+    ) -> Result<(), BackendError> {
         for (key, value) in changes {
-            self.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
-            self.changes.insert(key, value);
+            // What the disk does not know, it need not forget.
+            let is_needless = value.is_none()
+                && !matches!(self.leaving.get(&key), Some(Some(_)))
+                && disk.get(&key)?.is_none();
+            let key_length = key.len();
+            let size = |value: &Option<Bytes>| ENTRY_BYTES + key_length + value.as_ref().map_or(0, Bytes::len);
+            let before = if is_needless {
+                self.changes.remove(&key)
+            } else {
+                self.bytes += size(&value);
+                self.changes.insert(key, value)
+            };
+            self.bytes -= before.as_ref().map_or(0, size);
         }
         self.since.get_or_insert(checkpoint.at);
         self.checkpoint = Some(checkpoint);
+        Ok(())
     }
 
-    fn is_full(&self, now: Timestamp) -> bool {
-        self.bytes >= MOST_BYTES || self.since.is_some_and(|since| now.since(since) >= MOST_TIME)
+    fn is_old(&self, now: Timestamp) -> bool {
+        self.since.is_some_and(|since| now.since(since) >= MOST_TIME)
     }
 
     fn leave(&mut self) -> Vec<Change> {
@@ -94,8 +150,8 @@ impl Buffer {
 }
 
 impl BufferedStore {
-    fn new(disk: Arc<dyn StoreBackend>) -> Self {
-        Self { disk, buffer: RwLock::default() }
+    fn new(disk: Arc<dyn StoreBackend>, manager: Arc<WriteBufferManager>) -> Self {
+        Self { disk, buffer: RwLock::default(), manager }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Buffer> {
@@ -106,12 +162,27 @@ impl BufferedStore {
         self.buffer.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the buffer, and has the manager know what it takes then.
+    fn change<T>(&self, change: impl FnOnce(&mut Buffer) -> T) -> T {
+        let mut buffer = self.write();
+        let before = buffer.bytes;
+        let result = change(&mut buffer);
+        self.manager.note(buffer.bytes, before);
+        result
+    }
+
     /// Brings all changes to the disk, in one write. Who reads meanwhile finds them here or there.
     fn flush(&self, checkpoint: Checkpoint) -> Result<(), BackendError> {
-        let changes = self.write().leave();
+        let changes = self.change(Buffer::leave);
         self.disk.apply(changes, checkpoint)?;
         self.write().leaving.clear();
         Ok(())
+    }
+}
+
+impl Drop for BufferedStore {
+    fn drop(&mut self) {
+        self.change(|buffer| *buffer = Buffer::default());
     }
 }
 
@@ -129,18 +200,17 @@ impl StoreBackend for BufferedStore {
         merge(&buffer.changes, from, to, visit, older)
     }
 
-    /// Without changes, or when there are enough of them, all goes to the disk.
+    /// Without changes, or when they are old or the process has too many, all goes to the disk.
     fn apply(&self, changes: Vec<Change>, checkpoint: Checkpoint) -> Result<(), BackendError> {
         if faults::CHECKPOINT_AHEAD.is_on() {
             self.disk.apply(Vec::new(), checkpoint)?;
         }
-        let is_due = changes.is_empty();
-        let is_full = {
-            let mut buffer = self.write();
-            buffer.take_in(changes, checkpoint);
-            buffer.is_full(checkpoint.at)
-        };
-        if is_due || is_full { self.flush(checkpoint) } else { Ok(()) }
+        let is_asked_for = changes.is_empty();
+        let (bytes, is_old) = self.change(|buffer| {
+            let taken_in = buffer.take_in(changes, checkpoint, &*self.disk);
+            taken_in.map(|()| (buffer.bytes, buffer.is_old(checkpoint.at)))
+        })?;
+        if is_asked_for || is_old || self.manager.is_due(bytes) { self.flush(checkpoint) } else { Ok(()) }
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError> {
@@ -149,7 +219,7 @@ impl StoreBackend for BufferedStore {
     }
 
     fn clear(&self) -> Result<(), BackendError> {
-        *self.write() = Buffer::default();
+        self.change(|buffer| *buffer = Buffer::default());
         self.disk.clear()
     }
 }
@@ -182,21 +252,26 @@ mod tests {
         found
     }
 
+    const BUDGET: usize = 10_000;
+
     fn buffered() -> (Arc<MemoryStore>, BufferedStore) {
         let disk = Arc::new(MemoryStore::default());
-        (disk.clone(), BufferedStore::new(disk))
+        (disk.clone(), BufferedStore::new(disk, Arc::new(WriteBufferManager::new(BUDGET))))
     }
 
     #[test]
     fn the_disk_has_changes_when_they_are_old_or_many_or_asked_for() {
-        let large = "x".repeat(MOST_BYTES);
-        for (case, last, on_disk) in [
-            ("young and few", (vec![change("b", Some("2"))], at(2, 1_999)), None),
-            ("old", (vec![change("b", Some("2"))], at(2, 2_000)), Some(2)),
-            ("many", (vec![change("b", Some(&large))], at(2, 0)), Some(2)),
-            ("asked for", (vec![], at(1, 5)), Some(1)),
+        let large = "x".repeat(BUDGET);
+        for (case, others, last, on_disk) in [
+            ("young and few", 0, (vec![change("b", Some("2"))], at(2, 29_999)), None),
+            ("old", 0, (vec![change("b", Some("2"))], at(2, 30_000)), Some(2)),
+            ("many", 0, (vec![change("b", Some(&large))], at(2, 0)), Some(2)),
+            ("many with those of others", BUDGET, (vec![change("b", Some(&large[..200]))], at(2, 0)), Some(2)),
+            ("few with those of others", BUDGET, (vec![change("b", Some("2"))], at(2, 0)), None),
+            ("asked for", 0, (vec![], at(1, 5)), Some(1)),
         ] {
             let (disk, store) = buffered();
+            store.manager.note(others, 0);
             store.apply(vec![change("a", Some("1"))], at(1, 0)).unwrap();
             store.apply(last.0, last.1).unwrap();
             assert_eq!(disk.checkpoint().unwrap().map(|checkpoint| checkpoint.offset), on_disk, "{case}");
@@ -204,6 +279,25 @@ mod tests {
             assert_eq!(disk.get(b"a").unwrap().is_some(), on_disk.is_some(), "{case}");
             assert_eq!(store.get(b"a").unwrap(), Some("1".into()), "{case}");
         }
+    }
+
+    #[test]
+    fn what_the_disk_has_never_seen_leaves_nothing_when_it_is_deleted() {
+        let (disk, store) = buffered();
+        store.apply(vec![change("kept", Some("1")), change("gone", Some("1"))], at(1, 0)).unwrap();
+        store.apply(vec![], at(1, 0)).unwrap();
+        let changes = ["gone", "brief", "unknown"].map(|key| change(key, None));
+        store.apply(vec![change("brief", Some("1"))], at(2, 0)).unwrap();
+        store.apply(changes.to_vec(), at(3, 0)).unwrap();
+        let buffer = store.read();
+        assert_eq!(buffer.changes.keys().collect::<Vec<_>>(), ["gone"]);
+        assert_eq!(buffer.bytes, ENTRY_BYTES + "gone".len());
+        assert_eq!(store.manager.bytes.load(Ordering::Relaxed), buffer.bytes);
+        drop(buffer);
+        assert_eq!(entries(&store), [("kept".to_string(), "1".to_string())]);
+        store.apply(vec![], at(3, 0)).unwrap();
+        assert_eq!(entries(&*disk), [("kept".to_string(), "1".to_string())]);
+        assert_eq!(store.manager.bytes.load(Ordering::Relaxed), 0);
     }
 
     #[test]
@@ -235,7 +329,7 @@ mod tests {
             }
         }
         let disk = Arc::new(Full(MemoryStore::default(), true.into()));
-        let store = BufferedStore::new(disk.clone());
+        let store = BufferedStore::new(disk.clone(), Arc::default());
         store.apply(vec![change("a", Some("1")), change("b", Some("1"))], at(1, 0)).unwrap();
         store.apply(vec![], at(1, 0)).unwrap_err();
         assert_eq!(store.get(b"a").unwrap(), Some("1".into()));
@@ -254,7 +348,7 @@ mod tests {
                 Ok(Arc::new(MemoryStore::default()))
             }
         }
-        let stores = BufferedStores::new(Arc::new(Disk));
+        let stores = BufferedStores::new(Arc::new(Disk), Arc::default());
         stores.store("a", "s", 0).unwrap().apply(vec![change("a", Some("1"))], at(1, 0)).unwrap();
         assert!(stores.store("a", "s", 0).unwrap().get(b"a").unwrap().is_some());
         assert!(stores.store("a", "s", 1).unwrap().get(b"a").unwrap().is_none());
@@ -265,7 +359,7 @@ mod tests {
         /// says.
         #[test]
         fn what_is_read_is_what_was_written(
-            steps in prop::collection::vec((prop::collection::vec(("[a-d]{1,2}", prop::option::of("[x-z]")), 0..4), 0_i64..1500), 0..30),
+            steps in prop::collection::vec((prop::collection::vec(("[a-d]{1,2}", prop::option::of("[x-z]")), 0..4), 0_i64..20_000), 0..30),
         ) {
             let (disk, store) = buffered();
             let mut models = vec![BTreeMap::new()];
@@ -287,6 +381,12 @@ mod tests {
                 let on_disk = disk.checkpoint().unwrap().map_or(0, |checkpoint| checkpoint.offset);
                 let expected: Vec<_> = models[usize::try_from(on_disk).unwrap()].clone().into_iter().collect();
                 prop_assert_eq!(entries(&*disk), expected);
+                let buffer = store.read();
+                let size = |(key, value): (&Bytes, &Option<Bytes>)| {
+                    ENTRY_BYTES + key.len() + value.as_ref().map_or(0, Bytes::len)
+                };
+                prop_assert_eq!(buffer.bytes, buffer.changes.iter().map(size).sum::<usize>());
+                prop_assert_eq!(store.manager.bytes.load(Ordering::Relaxed), buffer.bytes);
             }
         }
     }
