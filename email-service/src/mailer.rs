@@ -5,7 +5,7 @@
 //! | the mail is accepted | its offset is committed |
 //! | it is refused for now, or the settings are wrong | it is tried again with backoff, for ever; its partition waits, the others go on |
 //! | it is refused for good, or cannot be composed or decoded | dead letter, and the next mail goes on |
-//! | the record has no customer | nothing to send: counted |
+//! | the record has no customer | nothing to send: counted, its offset is committed within half a second |
 //! | stop, or the partitions are taken away | mails under way are finished and committed, none is begun |
 //! | Kafka is away | mails go on as far as they were read; commits are tried again |
 //! | Kafka refuses what cannot be mended by trying again | [`Mailer::run`] ends with the error |
@@ -64,7 +64,7 @@ impl MailerConfig {
             from,
             client_id: MAILER_GROUP.to_owned(),
             in_flight: 8,
-            read_ahead: 64,
+            read_ahead: 512,
             backoff: ExponentialBuilder::new()
                 .with_min_delay(Duration::from_millis(500))
                 .with_max_delay(Duration::from_secs(10))

@@ -32,6 +32,8 @@ pub(super) struct Courier {
 pub(super) struct Settled {
     pub(super) partition: TopicPartition,
     pub(super) offset: i64,
+    /// Whether anything was sent for it, that would be sent again if its offset were not committed.
+    pub(super) was_sent: bool,
 }
 
 /// Nothing new is to be begun.
@@ -62,28 +64,28 @@ impl Courier {
         mut stop: StopSignal,
     ) {
         while let Ok(Some(record)) = stop.unless(records.recv()).await {
-            if self.settle(&record, &mut stop).await.is_err() {
-                return;
-            }
+            let Ok(was_sent) = self.settle(&record, &mut stop).await else { return };
             let partition = TopicPartition::new(record.topic, record.partition);
             // Nobody listens any more if this took longer than anybody would wait.
-            _ = settled.send(Settled { partition, offset: record.offset });
+            _ = settled.send(Settled { partition, offset: record.offset, was_sent });
         }
     }
 
-    async fn settle(&self, record: &ConsumerRecord, stop: &mut StopSignal) -> Result<(), Stopped> {
+    /// Whether anything was sent.
+    async fn settle(&self, record: &ConsumerRecord, stop: &mut StopSignal) -> Result<bool, Stopped> {
         let cause = match plan(record, &self.from) {
             Plan::Nothing => {
                 count(&self.metrics.without_customer);
-                return Ok(());
+                return Ok(false);
             }
             Plan::Send(mail) => match self.deliver(&mail, stop).await? {
-                None => return Ok(()),
+                None => return Ok(true),
                 Some(cause) => cause,
             },
             Plan::DeadLetter(cause) => cause,
         };
-        self.dead_letter(record, &cause, stop).await
+        self.dead_letter(record, &cause, stop).await?;
+        Ok(true)
     }
 
     /// Tries until the mail is accepted or refused for good. Why it was refused.

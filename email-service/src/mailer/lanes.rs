@@ -19,6 +19,8 @@ pub(super) struct Lanes {
     settled: mpsc::Receiver<Settled>,
     stop: watch::Sender<bool>,
     read_ahead: usize,
+    /// Whether anything was sent since the last commit.
+    has_sent: bool,
 }
 
 struct Lane {
@@ -45,7 +47,7 @@ impl Lanes {
             let lane = Lane { progress: Progress::new(start), records, task: runtime.spawn(task) };
             (partition, lane)
         });
-        Self { lanes: lanes.collect(), settled, stop, read_ahead }
+        Self { lanes: lanes.collect(), settled, stop, read_ahead, has_sent: false }
     }
 
     /// Hands a record to its lane. Whether that lane can take more.
@@ -96,6 +98,11 @@ impl Lanes {
         }
     }
 
+    /// Whether anything was sent that would be sent again if its offset were not committed.
+    pub(super) fn has_sent(&self) -> bool {
+        self.has_sent
+    }
+
     /// What is settled and not committed.
     pub(super) fn uncommitted(&self) -> Offsets {
         self.offsets(Progress::uncommitted)
@@ -103,6 +110,7 @@ impl Lanes {
 
     /// These offsets are committed.
     pub(super) fn commit(&mut self, offsets: &Offsets) {
+        self.has_sent = false;
         for (partition, offset) in offsets {
             if let Some(lane) = self.lanes.get_mut(partition) {
                 lane.progress.commit(*offset);
@@ -125,6 +133,7 @@ impl Lanes {
     }
 
     fn take_in(&mut self, settled: &Settled) {
+        self.has_sent |= settled.was_sent;
         if let Some(lane) = self.lanes.get_mut(&settled.partition) {
             lane.progress.settle(settled.offset);
         }

@@ -26,12 +26,15 @@ pub(super) struct Member {
     /// Partitions that were assigned, as long as it is not known from where on to read them.
     assigned: Option<Vec<TopicPartition>>,
     lanes: Option<Lanes>,
+    last_commit: Instant,
 }
 
 /// How long to wait for records when there is nothing else to do: also the longest that a stop goes unnoticed.
 const IDLE: Duration = Duration::from_millis(200);
 /// How long to wait for records while mails are under way, whose offsets have to be committed.
 const BUSY: Duration = Duration::from_millis(20);
+/// Offsets of records for which nothing was sent are committed this late: each commit costs the broker much the same.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
 /// How many records to take between two commits.
 const BATCH: usize = 256;
 
@@ -52,7 +55,17 @@ impl Member {
         let reader = clients.reader(MAILER_GROUP)?;
         consumer.subscribe(&tier_topics())?;
         let (read_ahead, patience) = (config.read_ahead.max(1), config.patience);
-        Ok(Self { consumer, reader, courier, runtime, read_ahead, patience, assigned: None, lanes: None })
+        Ok(Self {
+            consumer,
+            reader,
+            courier,
+            runtime,
+            read_ahead,
+            patience,
+            assigned: None,
+            lanes: None,
+            last_commit: Instant::now(),
+        })
     }
 
     /// Reads a batch of records, and commits what was settled meanwhile.
@@ -64,7 +77,9 @@ impl Member {
         if let Some(lanes) = &mut self.lanes {
             lanes.settle();
             lanes.check()?;
-            self.commit_if_possible()?;
+            if lanes.has_sent() || self.last_commit.elapsed() >= COMMIT_INTERVAL {
+                self.commit_if_possible()?;
+            }
         }
         begun
     }
@@ -141,6 +156,7 @@ impl Member {
         if !offsets.is_empty() {
             self.consumer.commit(&offsets)?;
             lanes.commit(&offsets);
+            self.last_commit = Instant::now();
         }
         Ok(())
     }
