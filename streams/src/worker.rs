@@ -32,7 +32,7 @@ use crate::task::Task;
 /// A transaction is committed after this time at the latest: an open one holds up every reader.
 const MAX_TRANSACTION_TIME: Duration = Duration::from_secs(1);
 /// A transaction is committed after this many input records at the latest.
-const MAX_TRANSACTION_RECORDS: usize = 1_000;
+const MAX_TRANSACTION_RECORDS: usize = 4_000;
 /// What nobody waits for is committed this late.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// So many records are sent at a time: each of their own, they would each cost a request, or wake the client's thread.
@@ -439,7 +439,7 @@ impl Worker {
             None => catch_panic(|| running.task.process(&record, now)),
         };
         let has_effects = running.task.has_effects();
-        let is_much = running.task.output_count() >= envn2("ST", SENT_TOGETHER);
+        let is_much = running.task.output_count() >= SENT_TOGETHER;
         if has_effects {
             self.transaction.since.get_or_insert(now);
         }
@@ -461,7 +461,7 @@ impl Worker {
         let has_passed =
             |start: Option<Timestamp>| start.is_some_and(|s| now.since(s) >= MAX_TRANSACTION_TIME);
         self.retry.is_record_by_record()
-            || records >= envn("TR", MAX_TRANSACTION_RECORDS)
+            || records >= MAX_TRANSACTION_RECORDS
             || has_passed(begun)
             || has_passed(since)
     }
@@ -802,6 +802,3 @@ fn catch_panic(work: impl FnOnce() -> Result<(), ProcessError>) -> Result<(), Pr
         Err(ProcessError::Other(format!("the processor has panicked: {text}")))
     })
 }
-
-fn envn(n: &str, d: usize) -> usize { static M: std::sync::OnceLock<usize> = std::sync::OnceLock::new(); *M.get_or_init(|| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d)) }
-fn envn2(n: &str, d: usize) -> usize { static M: std::sync::OnceLock<usize> = std::sync::OnceLock::new(); *M.get_or_init(|| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d)) }

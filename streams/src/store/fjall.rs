@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
+use fjall::compaction::Leveled;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use tracing::warn;
 
@@ -19,6 +20,8 @@ use crate::Timestamp;
 const CACHE_BYTES: u64 = 16 << 20;
 /// What fjall asks for at least: its journal stays empty.
 const JOURNAL_BYTES: u64 = 64 << 20;
+/// So many batches are merged with all that was written before, at a time.
+const NEW_TABLES: u8 = 8;
 /// fjall's limit for the name of a keyspace.
 const LONGEST_NAME: usize = 255;
 
@@ -106,6 +109,11 @@ const ENTRIES_END: &[u8] = b"f";
 /// Where the checkpoint stands, before all entries.
 const CHECKPOINT: &[u8] = b"c";
 
+fn options() -> KeyspaceCreateOptions {
+    let compaction = Leveled::default().with_l0_threshold(NEW_TABLES);
+    KeyspaceCreateOptions::default().compaction_strategy(Arc::new(compaction))
+}
+
 fn entry(key: &[u8]) -> Vec<u8> {
     [&[ENTRY], key].concat()
 }
@@ -131,7 +139,7 @@ impl FjallStore {
 
     /// The keyspace, which is made where there is none.
     fn create(&self) -> fjall::Result<Keyspace> {
-        let keyspace = self.database.keyspace(&self.name, KeyspaceCreateOptions::default)?;
+        let keyspace = self.database.keyspace(&self.name, options)?;
         *self.keyspace.write().unwrap_or_else(PoisonError::into_inner) = Some(keyspace.clone());
         Ok(keyspace)
     }
@@ -152,7 +160,7 @@ impl FjallStore {
             entry.truncate(1);
             entry.extend_from_slice(key);
             match value {
-                Some(value) => table.write(&*entry, value.as_ref())?,
+                Some(value) => table.write(&*entry, value.clone())?,
                 None => table.write_tombstone(&*entry)?,
             }
         }

@@ -18,9 +18,9 @@ use crate::Timestamp;
 use crate::faults;
 
 /// What a process has in memory only before its stores begin to write to disk.
-const MOST_BYTES: usize = 24 << 20;
+const MOST_BYTES: usize = 32 << 20;
 /// The share of it below which a store does not write: a write costs the disk much the same, however little it is.
-const LEAST_SHARE: usize = 24;
+const LEAST_SHARE: usize = 32;
 /// How old changes may become, as far as anything is written.
 const MOST_TIME: Duration = Duration::from_secs(30);
 /// What an entry takes besides its key and value.

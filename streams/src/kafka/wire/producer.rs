@@ -36,9 +36,9 @@ use crate::kafka::error::kind_of_refusal;
 use crate::record::{ProducerRecord, TopicPartition};
 
 /// A partition's batch grows no further: small enough for any topic, as far as single records allow.
-const MAX_BATCH: usize = 128 << 10;
+const MAX_BATCH: usize = 256 << 10;
 /// With so much at hand it is sent, while the worker goes on.
-const MAX_PENDING: usize = 256 << 10;
+const MAX_PENDING: usize = 1 << 20;
 /// Written once all replicas that are in sync have it.
 const ACKS_ALL: i16 = -1;
 
