@@ -23,6 +23,7 @@ mod check;
 mod currency;
 mod customer;
 mod customer_form;
+mod first_look;
 mod form;
 mod ids;
 mod new_order;
@@ -37,6 +38,8 @@ mod samples;
 mod state_machine;
 mod stock;
 mod stock_form;
+#[cfg(any(test, feature = "strategies"))]
+pub mod strategies;
 mod text;
 mod tier_record;
 mod time;
@@ -50,6 +53,7 @@ pub use customer::{
     Customer, CustomerName, EmailAddress, InvalidCustomerName, InvalidEmailAddress, InvalidLevel, Level,
 };
 pub use customer_form::{CustomerForm, parse_customer};
+pub use first_look::state_of;
 pub use form::{BodyError, FieldError, MAX_FIELD_ERRORS};
 pub use ids::{AdjustmentId, CustomerId, InvalidId, OrderId, ProductId};
 pub use new_order::{NewOrder, OrderLine};

@@ -1,7 +1,7 @@
 //! The JSON of an order, on `orders` and in HTTP.
 //!
-//! Written straight from the order and read without a tree in between: every
-//! service reads every order.
+//! Written straight from the order and read without a tree in between. Who
+//! needs little of an order reads no more of the same JSON.
 
 use std::borrow::Cow;
 
@@ -59,12 +59,13 @@ impl<'de> Deserialize<'de> for Order {
 struct OrderJson<'a> {
     id: &'a OrderId,
     customer_id: &'a CustomerId,
-    currency: Currency,
-    lines: LinesJson<'a>,
-    total: Option<AmountText>,
+    // In front of what may be long, for a first look.
     state: OrderState,
     attempt: u32,
     version: u32,
+    currency: Currency,
+    lines: LinesJson<'a>,
+    total: Option<AmountText>,
     reasons: &'a [Reason],
     validations: &'a [Validation],
     history: &'a [HistoryEntry],
@@ -80,12 +81,12 @@ impl<'a> OrderJson<'a> {
         Self {
             id: &order.id,
             customer_id: &order.customer_id,
-            currency,
-            lines: LinesJson::new(&order.lines, currency),
-            total: order.total().map(|minor| AmountText { minor, currency }),
             state: order.state,
             attempt: order.attempt,
             version: order.version,
+            currency,
+            lines: LinesJson::new(&order.lines, currency),
+            total: order.total().map(|minor| AmountText { minor, currency }),
             reasons: &order.reasons,
             validations: &order.validations,
             history: &order.history,

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, CheckResult};
 use crate::ids::OrderId;
-use crate::order::Order;
 use crate::reason::{Reason, ReasonCode};
 
 /// A verdict on one attempt of an order by one check: the value on
@@ -70,10 +69,11 @@ pub enum Judgement {
 }
 
 impl Judgement {
-    /// The verdict of `check` on the present attempt of `order`.
+    /// The verdict of `check` on an attempt of an order.
     pub fn into_verdict(
         self,
-        order: &Order,
+        order_id: OrderId,
+        attempt: u32,
         check: Check,
         started_at: Timestamp,
         finished_at: Timestamp,
@@ -83,16 +83,7 @@ impl Judgement {
             Self::Fail { code, detail } => (CheckResult::Fail, Some(code), Some(detail)),
             Self::Error { code, detail } => (CheckResult::Error, Some(code), Some(detail)),
         };
-        Verdict {
-            order_id: order.id.clone(),
-            check,
-            attempt: order.attempt,
-            result,
-            code,
-            detail,
-            started_at,
-            finished_at,
-        }
+        Verdict { order_id, check, attempt, result, code, detail, started_at, finished_at }
     }
 }
 
