@@ -59,7 +59,7 @@ pub use ids::{AdjustmentId, CustomerId, InvalidId, OrderId, ProductId};
 pub use new_order::{NewOrder, OrderLine};
 pub use order::{HistoryEntry, Order, OrderState, Origin};
 pub use order_form::{MAX_LINES, parse_new_order};
-pub use order_json::OrderView;
+pub use order_json::{InvalidPrice, OrderView, UnpricedLines};
 pub use order_request::OrderRequest;
 pub use outcome::{Decision, Outcome};
 pub use reason::{Reason, ReasonCode};
