@@ -32,6 +32,7 @@ mod order_form;
 mod order_json;
 mod order_request;
 mod outcome;
+mod read_time;
 mod reason;
 #[cfg(test)]
 mod samples;
@@ -62,6 +63,7 @@ pub use order_form::{MAX_LINES, parse_new_order};
 pub use order_json::{InvalidPrice, OrderView, UnpricedLines};
 pub use order_request::OrderRequest;
 pub use outcome::{Decision, Outcome};
+pub use read_time::read_time;
 pub use reason::{Reason, ReasonCode};
 pub use state_machine::{OrderEvent, Refusal, Transition, apply, supersedes};
 pub use stock::{Stock, StockAdjustment, StockView};

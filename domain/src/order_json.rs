@@ -143,7 +143,9 @@ struct RawOrder<'a> {
     reasons: Vec<Reason>,
     validations: Vec<Validation>,
     history: Vec<HistoryEntry>,
+    #[serde(deserialize_with = "crate::read_time")]
     created_at: Timestamp,
+    #[serde(deserialize_with = "crate::read_time")]
     updated_at: Timestamp,
     origin: Origin,
 }

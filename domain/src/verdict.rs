@@ -27,8 +27,10 @@ pub struct Verdict {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// When the validator began with this order.
+    #[serde(deserialize_with = "crate::read_time")]
     pub started_at: Timestamp,
     /// When it had judged.
+    #[serde(deserialize_with = "crate::read_time")]
     pub finished_at: Timestamp,
 }
 
@@ -103,8 +105,10 @@ pub struct Validation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// When the validator began with this order.
+    #[serde(deserialize_with = "crate::read_time")]
     pub started_at: Timestamp,
     /// When it had judged.
+    #[serde(deserialize_with = "crate::read_time")]
     pub finished_at: Timestamp,
 }
 

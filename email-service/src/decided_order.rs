@@ -19,6 +19,7 @@ pub(crate) struct Head {
     pub(crate) customer_id: CustomerId,
     pub(crate) state: OrderState,
     pub(crate) attempt: u32,
+    #[serde(deserialize_with = "domain::read_time")]
     pub(crate) created_at: Timestamp,
 }
 

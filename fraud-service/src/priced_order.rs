@@ -44,6 +44,7 @@ struct RawOrder<'a> {
     currency: Currency,
     #[serde(borrow)]
     lines: Vec<RawLine<'a>>,
+    #[serde(deserialize_with = "domain::read_time")]
     created_at: Timestamp,
 }
 

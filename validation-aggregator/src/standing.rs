@@ -11,6 +11,7 @@ pub(crate) struct Standing {
     pub(crate) state: OrderState,
     pub(crate) attempt: u32,
     /// When it came to stand there.
+    #[serde(deserialize_with = "domain::read_time")]
     pub(crate) updated_at: Timestamp,
 }
 
