@@ -3,6 +3,7 @@
 //! Stateless: an order that comes twice is judged alike twice. What HTTP lets through and what anybody
 //! else writes to `orders` is judged by the same rule.
 
+mod draft;
 mod rule;
 mod run;
 mod topology;

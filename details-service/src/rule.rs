@@ -1,10 +1,12 @@
 //! What is wrong with an order itself.
 
-use domain::{Currency, Judgement, Order, OrderLine, ReasonCode, format_amount};
+use domain::{Currency, Judgement, OrderLine, ReasonCode, format_amount};
+
+use crate::draft::Draft;
 
 /// Passes an order that has lines, each of a positive quantity at a price that is not negative, and whose
 /// total can be counted. Otherwise the first line with something wrong is named.
-pub(crate) fn judge(order: &Order) -> Judgement {
+pub(crate) fn judge(order: &Draft) -> Judgement {
     if order.lines.is_empty() {
         return fail(ReasonCode::NoLines, "the order has no lines".into());
     }
@@ -37,27 +39,23 @@ fn fail(code: ReasonCode, detail: String) -> Judgement {
 #[cfg(test)]
 mod tests {
     use ReasonCode::{NegativePrice, NoLines, QuantityNotPositive, TotalOverflow};
-    use domain::{NewOrder, OrderEvent, Origin, Transition, apply, timestamp_from_millis};
+    use domain::OrderState;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn order(lines: &[(i64, i64)]) -> Order {
+    fn order(lines: &[(i64, i64)]) -> Draft {
         let line = |(number, (quantity, unit_price)): (usize, &(i64, i64))| OrderLine {
             product_id: format!("p-{}", number + 1).parse().unwrap(),
             quantity: *quantity,
             unit_price: *unit_price,
         };
-        let new_order = NewOrder {
+        Draft {
             id: "o".parse().unwrap(),
-            customer_id: "c".parse().unwrap(),
+            state: OrderState::Created,
+            attempt: 1,
             currency: Currency::EUR,
             lines: lines.iter().enumerate().map(line).collect(),
-        };
-        let origin = Origin { partition: 0, offset: 0 };
-        match apply(None, OrderEvent::Create { new_order, at: timestamp_from_millis(0), origin }) {
-            Transition::Changed(order) => order,
-            other => panic!("{other:?}"),
         }
     }
 

@@ -1,9 +1,10 @@
 //! From `orders` to `order-validations`, without a detour.
 
-use domain::{Check, Order, OrderId, OrderState, Verdict, timestamp_from_millis};
+use domain::{Check, OrderId, Verdict, timestamp_from_millis};
 use service::topics;
 use streams::{Context, ProcessError, Processor, Topology};
 
+use crate::draft::Draft;
 use crate::rule::judge;
 
 /// Judges each order that is in state CREATED.
@@ -11,8 +12,7 @@ pub fn topology() -> Topology {
     let mut builder = Topology::builder("details-service");
 
     builder
-        .source(&topics::ORDERS)
-        .filter(|_, order| order.state == OrderState::Created)
+        .source_if(&topics::ORDERS.values_as(), Draft::may_be_in)
         .process(DetailsCheck)
         .sink(&topics::ORDER_VALIDATIONS);
 
@@ -23,18 +23,19 @@ struct DetailsCheck;
 
 impl Processor for DetailsCheck {
     type KeyIn = OrderId;
-    type ValueIn = Order;
+    type ValueIn = Draft;
     type KeyOut = OrderId;
     type ValueOut = Verdict;
 
     fn process(
         &self,
         _key: OrderId,
-        order: Order,
+        order: Draft,
         context: &mut Context<'_, OrderId, Verdict>,
     ) -> Result<(), ProcessError> {
         let now = timestamp_from_millis(context.now().as_millis());
-        let verdict = judge(&order).into_verdict(&order, Check::OrderDetailsCheck, now, now);
+        let verdict =
+            judge(&order).into_verdict(order.id.clone(), order.attempt, Check::OrderDetailsCheck, now, now);
         context.forward(order.id, verdict);
         Ok(())
     }

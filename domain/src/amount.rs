@@ -114,7 +114,7 @@ mod tests {
 
     use super::AmountError::{Malformed, OutOfRange};
     use super::*;
-    use crate::samples::any_currency;
+    use crate::strategies::any_currency;
 
     const EUR: Currency = Currency::EUR;
     const JPY: Currency = Currency::JPY;

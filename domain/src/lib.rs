@@ -23,6 +23,7 @@ mod check;
 mod currency;
 mod customer;
 mod customer_form;
+mod first_look;
 mod form;
 mod ids;
 mod new_order;
@@ -31,12 +32,15 @@ mod order_form;
 mod order_json;
 mod order_request;
 mod outcome;
+mod read_time;
 mod reason;
 #[cfg(test)]
 mod samples;
 mod state_machine;
 mod stock;
 mod stock_form;
+#[cfg(any(test, feature = "strategies"))]
+pub mod strategies;
 mod text;
 mod tier_record;
 mod time;
@@ -50,14 +54,16 @@ pub use customer::{
     Customer, CustomerName, EmailAddress, InvalidCustomerName, InvalidEmailAddress, InvalidLevel, Level,
 };
 pub use customer_form::{CustomerForm, parse_customer};
+pub use first_look::state_of;
 pub use form::{BodyError, FieldError, MAX_FIELD_ERRORS};
 pub use ids::{AdjustmentId, CustomerId, InvalidId, OrderId, ProductId};
 pub use new_order::{NewOrder, OrderLine};
 pub use order::{HistoryEntry, Order, OrderState, Origin};
 pub use order_form::{MAX_LINES, parse_new_order};
-pub use order_json::OrderView;
+pub use order_json::{InvalidPrice, OrderView, UnpricedLines};
 pub use order_request::OrderRequest;
 pub use outcome::{Decision, Outcome};
+pub use read_time::read_time;
 pub use reason::{Reason, ReasonCode};
 pub use state_machine::{OrderEvent, Refusal, Transition, apply, supersedes};
 pub use stock::{Stock, StockAdjustment, StockView};

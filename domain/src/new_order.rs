@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::currency::Currency;
 use crate::ids::{CustomerId, OrderId, ProductId};
-use crate::order_json::{LinesJson, RawLine, read_lines};
+use crate::order_json::{LinesJson, UnpricedLines};
 
 /// The content of an order as its client gives it. Two requests for one order
 /// id mean the same exactly if these are equal.
@@ -55,12 +55,11 @@ impl Serialize for NewOrder {
 impl<'de> Deserialize<'de> for NewOrder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let RawNewOrder { id, customer_id, currency, lines } = RawNewOrder::deserialize(deserializer)?;
-        let lines = read_lines(lines, currency).map_err(de::Error::custom)?;
+        let lines = lines.in_currency(currency).map_err(de::Error::custom)?;
         Ok(Self { id, customer_id, currency, lines })
     }
 }
 
-/// Prices can be read only when the currency is known, which may come after them.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawNewOrder<'a> {
@@ -68,5 +67,5 @@ struct RawNewOrder<'a> {
     customer_id: CustomerId,
     currency: Currency,
     #[serde(borrow)]
-    lines: Vec<RawLine<'a>>,
+    lines: UnpricedLines<'a>,
 }

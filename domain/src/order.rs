@@ -98,6 +98,7 @@ pub struct HistoryEntry {
     /// The version in which it was reached.
     pub version: u32,
     /// When it was reached; never before the entry in front of it.
+    #[serde(deserialize_with = "crate::read_time")]
     pub at: Timestamp,
 }
 

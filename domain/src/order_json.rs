@@ -1,14 +1,15 @@
 //! The JSON of an order, on `orders` and in HTTP.
 //!
-//! Written straight from the order and read without a tree in between: every
-//! service reads every order.
+//! Written straight from the order and read without a tree in between. Who
+//! needs little of an order reads no more of the same JSON.
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
 
-use crate::amount::{AmountText, parse_amount};
+use crate::amount::{AmountError, AmountText, parse_amount};
 use crate::currency::Currency;
 use crate::ids::{CustomerId, OrderId, ProductId};
 use crate::new_order::OrderLine;
@@ -35,7 +36,7 @@ impl Serialize for Order {
 impl<'de> Deserialize<'de> for Order {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawOrder::deserialize(deserializer)?;
-        let lines = read_lines(raw.lines, raw.currency).map_err(de::Error::custom)?;
+        let lines = raw.lines.in_currency(raw.currency).map_err(de::Error::custom)?;
         Ok(Self {
             id: raw.id,
             customer_id: raw.customer_id,
@@ -59,12 +60,13 @@ impl<'de> Deserialize<'de> for Order {
 struct OrderJson<'a> {
     id: &'a OrderId,
     customer_id: &'a CustomerId,
-    currency: Currency,
-    lines: LinesJson<'a>,
-    total: Option<AmountText>,
+    // In front of what may be long, for a first look.
     state: OrderState,
     attempt: u32,
     version: u32,
+    currency: Currency,
+    lines: LinesJson<'a>,
+    total: Option<AmountText>,
     reasons: &'a [Reason],
     validations: &'a [Validation],
     history: &'a [HistoryEntry],
@@ -80,12 +82,12 @@ impl<'a> OrderJson<'a> {
         Self {
             id: &order.id,
             customer_id: &order.customer_id,
-            currency,
-            lines: LinesJson::new(&order.lines, currency),
-            total: order.total().map(|minor| AmountText { minor, currency }),
             state: order.state,
             attempt: order.attempt,
             version: order.version,
+            currency,
+            lines: LinesJson::new(&order.lines, currency),
+            total: order.total().map(|minor| AmountText { minor, currency }),
             reasons: &order.reasons,
             validations: &order.validations,
             history: &order.history,
@@ -134,37 +136,60 @@ struct RawOrder<'a> {
     customer_id: CustomerId,
     currency: Currency,
     #[serde(borrow)]
-    lines: Vec<RawLine<'a>>,
+    lines: UnpricedLines<'a>,
     state: OrderState,
     attempt: u32,
     version: u32,
     reasons: Vec<Reason>,
     validations: Vec<Validation>,
     history: Vec<HistoryEntry>,
+    #[serde(deserialize_with = "crate::read_time")]
     created_at: Timestamp,
+    #[serde(deserialize_with = "crate::read_time")]
     updated_at: Timestamp,
     origin: Origin,
 }
 
-/// A line whose price waits for the currency.
-#[derive(Deserialize)]
+/// The lines of an order as they are read: their prices wait for the currency,
+/// which may come after them.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct UnpricedLines<'a>(#[serde(borrow)] Vec<UnpricedLine<'a>>);
+
+impl UnpricedLines<'_> {
+    /// The lines, with their prices in `currency`.
+    ///
+    /// # Errors
+    ///
+    /// A price is no amount in this currency.
+    pub fn in_currency(self, currency: Currency) -> Result<Vec<OrderLine>, InvalidPrice> {
+        let line = |(index, line): (usize, UnpricedLine<'_>)| {
+            let UnpricedLine { product_id, quantity, unit_price } = line;
+            let unit_price =
+                parse_amount(&unit_price, currency).map_err(|error| InvalidPrice { index, error })?;
+            Ok(OrderLine { product_id, quantity, unit_price })
+        };
+        self.0.into_iter().enumerate().map(line).collect()
+    }
+}
+
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RawLine<'a> {
+struct UnpricedLine<'a> {
     product_id: ProductId,
     quantity: i64,
     #[serde(borrow)]
     unit_price: Cow<'a, str>,
 }
 
-pub(crate) fn read_lines(lines: Vec<RawLine<'_>>, currency: Currency) -> Result<Vec<OrderLine>, String> {
-    lines.into_iter().enumerate().map(|(index, line)| read_line(index, line, currency)).collect()
-}
-
-fn read_line(index: usize, line: RawLine<'_>, currency: Currency) -> Result<OrderLine, String> {
-    let RawLine { product_id, quantity, unit_price } = line;
-    let unit_price =
-        parse_amount(&unit_price, currency).map_err(|error| format!("lines[{index}].unitPrice: {error}"))?;
-    Ok(OrderLine { product_id, quantity, unit_price })
+/// The unit price of a line is no amount in the currency of the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("lines[{index}].unitPrice: {error}")]
+pub struct InvalidPrice {
+    /// Which line, from 0.
+    pub index: usize,
+    /// What is wrong.
+    pub error: AmountError,
 }
 
 #[cfg(test)]

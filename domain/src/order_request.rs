@@ -40,6 +40,7 @@ struct Json<T> {
     #[serde(rename = "type")]
     kind: Kind,
     order: T,
+    #[serde(deserialize_with = "crate::read_time")]
     requested_at: Timestamp,
 }
 

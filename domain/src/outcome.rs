@@ -25,6 +25,7 @@ pub struct Outcome {
     /// The verdicts that had arrived by then.
     pub validations: Vec<Validation>,
     /// When it was decided.
+    #[serde(deserialize_with = "crate::read_time")]
     pub decided_at: Timestamp,
 }
 

@@ -18,6 +18,7 @@ pub struct StockAdjustment {
     /// Pieces that come in; negative for pieces that go.
     pub quantity: i64,
     /// When HTTP took it.
+    #[serde(deserialize_with = "crate::read_time")]
     pub requested_at: Timestamp,
 }
 

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, CheckResult};
 use crate::ids::OrderId;
-use crate::order::Order;
 use crate::reason::{Reason, ReasonCode};
 
 /// A verdict on one attempt of an order by one check: the value on
@@ -28,8 +27,10 @@ pub struct Verdict {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// When the validator began with this order.
+    #[serde(deserialize_with = "crate::read_time")]
     pub started_at: Timestamp,
     /// When it had judged.
+    #[serde(deserialize_with = "crate::read_time")]
     pub finished_at: Timestamp,
 }
 
@@ -70,10 +71,11 @@ pub enum Judgement {
 }
 
 impl Judgement {
-    /// The verdict of `check` on the present attempt of `order`.
+    /// The verdict of `check` on an attempt of an order.
     pub fn into_verdict(
         self,
-        order: &Order,
+        order_id: OrderId,
+        attempt: u32,
         check: Check,
         started_at: Timestamp,
         finished_at: Timestamp,
@@ -83,16 +85,7 @@ impl Judgement {
             Self::Fail { code, detail } => (CheckResult::Fail, Some(code), Some(detail)),
             Self::Error { code, detail } => (CheckResult::Error, Some(code), Some(detail)),
         };
-        Verdict {
-            order_id: order.id.clone(),
-            check,
-            attempt: order.attempt,
-            result,
-            code,
-            detail,
-            started_at,
-            finished_at,
-        }
+        Verdict { order_id, check, attempt, result, code, detail, started_at, finished_at }
     }
 }
 
@@ -112,8 +105,10 @@ pub struct Validation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// When the validator began with this order.
+    #[serde(deserialize_with = "crate::read_time")]
     pub started_at: Timestamp,
     /// When it had judged.
+    #[serde(deserialize_with = "crate::read_time")]
     pub finished_at: Timestamp,
 }
 

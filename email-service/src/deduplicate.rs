@@ -9,9 +9,10 @@
 use std::ops::Bound;
 use std::time::Duration;
 
-use domain::{Order, OrderId, OrderState};
+use domain::{OrderId, OrderState};
 use streams::{Context, ProcessError, Processor, Store};
 
+use crate::decided_order::DecidedOrder;
 use crate::order_key::OrderKey;
 
 /// Forwards the first final record of each attempt.
@@ -28,23 +29,23 @@ const FORGET_AT_MOST: usize = 1000;
 
 impl Processor for Deduplicate {
     type KeyIn = OrderId;
-    type ValueIn = Order;
+    type ValueIn = DecidedOrder;
     type KeyOut = OrderId;
-    type ValueOut = Order;
+    type ValueOut = DecidedOrder;
 
     fn process(
         &self,
         id: OrderId,
-        order: Order,
-        context: &mut Context<'_, OrderId, Order>,
+        order: DecidedOrder,
+        context: &mut Context<'_, OrderId, DecidedOrder>,
     ) -> Result<(), ProcessError> {
-        let at = order.created_at.as_millisecond();
-        let key = OrderKey { at, order: id.clone(), attempt: order.attempt };
+        let at = order.head.created_at.as_millisecond();
+        let key = OrderKey { at, order: id.clone(), attempt: order.head.attempt };
         if context.get(&self.decided, &key)?.is_some() {
             context.count("duplicates");
             return Ok(());
         }
-        context.put(&self.decided, &key, &order.state)?;
+        context.put(&self.decided, &key, &order.head.state)?;
         context.forward(id, order);
         Ok(())
     }
@@ -53,7 +54,7 @@ impl Processor for Deduplicate {
         Some(FORGET_EVERY)
     }
 
-    fn punctuate(&self, context: &mut Context<'_, OrderId, Order>) -> Result<(), ProcessError> {
+    fn punctuate(&self, context: &mut Context<'_, OrderId, DecidedOrder>) -> Result<(), ProcessError> {
         let end = OrderKey::since((context.now() - KEPT).as_millis());
         let old = context.range(&self.decided, Bound::Unbounded, Bound::Excluded(&end), FORGET_AT_MOST)?;
         for (key, _) in old {

@@ -10,38 +10,41 @@
 use std::ops::Bound;
 use std::time::Duration;
 
-use domain::{Customer, CustomerId, Order, OrderId, TierRecord};
+use domain::{Customer, CustomerId, OrderId};
 use streams::{Context, GlobalTable, ProcessError, Processor, Store, Timestamp};
 
+use crate::decided_order::DecidedOrder;
 use crate::order_key::OrderKey;
 
 /// Joins orders with their customers.
 pub(crate) struct FindCustomer {
     pub(crate) customers: GlobalTable<CustomerId, Customer>,
-    pub(crate) waiting: Store<OrderKey, Order>,
+    pub(crate) waiting: Store<OrderKey, DecidedOrder>,
 }
+
+type TierRecord = domain::TierRecord<DecidedOrder>;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOK_AT_MOST: usize = 500;
 
 impl Processor for FindCustomer {
     type KeyIn = OrderId;
-    type ValueIn = Order;
+    type ValueIn = DecidedOrder;
     type KeyOut = OrderId;
     type ValueOut = TierRecord;
 
     fn process(
         &self,
         id: OrderId,
-        order: Order,
+        order: DecidedOrder,
         context: &mut Context<'_, OrderId, TierRecord>,
     ) -> Result<(), ProcessError> {
-        let customer = context.lookup(&self.customers, &order.customer_id)?;
+        let customer = context.lookup(&self.customers, &order.head.customer_id)?;
         if customer.is_some() {
             context.forward(id, TierRecord { order, customer });
             return Ok(());
         }
-        let key = OrderKey { at: context.now().as_millis(), order: id, attempt: order.attempt };
+        let key = OrderKey { at: context.now().as_millis(), order: id, attempt: order.head.attempt };
         context.put(&self.waiting, &key, &order)?;
         context.request_table_end(&self.customers);
         Ok(())
@@ -75,7 +78,7 @@ impl FindCustomer {
         let waiting = context.range(&self.waiting, Bound::Unbounded, Bound::Excluded(&end), LOOK_AT_MOST)?;
         for (key, order) in waiting {
             context.delete(&self.waiting, &key);
-            let customer = context.lookup(&self.customers, &order.customer_id)?;
+            let customer = context.lookup(&self.customers, &order.head.customer_id)?;
             if customer.is_none() {
                 context.count("unknown_customers");
             }

@@ -13,6 +13,7 @@
 //! delivers it, by SMTP ([`Smtp`]) or into a folder ([`MailFolder`]).
 
 pub mod api;
+mod decided_order;
 mod deduplicate;
 mod delivery;
 mod find_customer;
@@ -23,6 +24,7 @@ mod order_key;
 mod run;
 mod topology;
 
+pub use decided_order::DecidedOrder;
 pub use delivery::{DeliveryError, InvalidSmtpUrl, MailFolder, Smtp, Transport};
 pub use mail::{ComposeError, Mail, compose};
 pub use mailer::{MAILER_GROUP, Mailer, MailerConfig, MailerError, MailerMetrics};

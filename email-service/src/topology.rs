@@ -1,9 +1,10 @@
 //! email-service's topology: each decided order, with its customer, goes to the topic of the customer's level.
 
-use domain::{Customer, CustomerId, Level, Order, OrderState, TierRecord};
+use domain::{Customer, CustomerId, Level, OrderState, TierRecord};
 use service::topics;
-use streams::{GlobalTable, Store, Topology};
+use streams::{GlobalTable, Store, Topic, Topology};
 
+use crate::decided_order::DecidedOrder;
 use crate::deduplicate::Deduplicate;
 use crate::find_customer::FindCustomer;
 use crate::order_key::OrderKey;
@@ -21,7 +22,7 @@ pub struct EmailTopology {
     /// How the attempts ended that were seen decided, by the order's creation.
     pub decided: Store<OrderKey, OrderState>,
     /// Decided orders whose customer was not found, by when they began to wait.
-    pub waiting: Store<OrderKey, Order>,
+    pub waiting: Store<OrderKey, DecidedOrder>,
 }
 
 /// One tier record for each final state of an order.
@@ -32,18 +33,17 @@ pub fn topology() -> EmailTopology {
     let waiting = builder.store("waiting");
 
     builder
-        .source(&topics::ORDERS)
-        .filter(|_, order| order.state.is_final())
+        .source_if(&topics::ORDERS.values_as(), DecidedOrder::may_be_in)
         .commit_late(|_, _| true)
         .process(Deduplicate { decided })
         .process(FindCustomer { customers, waiting })
-        .sink_by(&topics::TIERS, |_, record| tier(record));
+        .sink_by(&topics::TIERS.map(Topic::values_as), |_, record| tier(record));
 
     EmailTopology { topology: builder.build(), customers, decided, waiting }
 }
 
 /// Which of [`topics::TIERS`] a record belongs to. Whom nobody knows has the level that everybody has.
-fn tier(record: &TierRecord) -> usize {
+fn tier(record: &TierRecord<DecidedOrder>) -> usize {
     match record.customer.as_ref().map_or(Level::Bronze, |customer| customer.level) {
         Level::Platinum => 0,
         Level::Gold => 1,

@@ -3,10 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use domain::{
-    Check, CheckResult, Currency, CustomerId, Judgement, OrderId, ReasonCode, Timestamp, Verdict,
-    timestamp_from_millis,
-};
+use domain::{Check, Currency, CustomerId, Judgement, OrderId, ReasonCode, Verdict, timestamp_from_millis};
 use streams::{Context, ProcessError, Processor, Store, StoreError};
 
 use crate::exposure::Exposure;
@@ -45,7 +42,9 @@ impl Processor for FraudCheck {
         };
         if let Some(judgement) = judgement {
             let now = timestamp_from_millis(context.now().as_millis());
-            context.forward(purchase.order_id.clone(), verdict(purchase, judgement, now));
+            let Purchase { order_id, attempt, .. } = purchase;
+            let verdict = judgement.into_verdict(order_id.clone(), attempt, Check::FraudCheck, now, now);
+            context.forward(order_id, verdict);
         }
         Ok(())
     }
@@ -180,23 +179,5 @@ fn unreadable(purchase: &Purchase, error: &StoreError) -> Option<Judgement> {
     match purchase.event {
         Event::Created { .. } => Some(Judgement::Error { code, detail: error.to_string() }),
         Event::Failed => None,
-    }
-}
-
-fn verdict(purchase: Purchase, judgement: Judgement, at: Timestamp) -> Verdict {
-    let (result, code, detail) = match judgement {
-        Judgement::Pass => (CheckResult::Pass, None, None),
-        Judgement::Fail { code, detail } => (CheckResult::Fail, Some(code), Some(detail)),
-        Judgement::Error { code, detail } => (CheckResult::Error, Some(code), Some(detail)),
-    };
-    Verdict {
-        order_id: purchase.order_id,
-        check: Check::FraudCheck,
-        attempt: purchase.attempt,
-        result,
-        code,
-        detail,
-        started_at: at,
-        finished_at: at,
     }
 }

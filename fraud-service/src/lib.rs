@@ -20,6 +20,7 @@ mod exposure;
 mod fraud_check;
 mod keys;
 mod policy;
+mod priced_order;
 mod pruning;
 mod purchase;
 mod row;

@@ -1,7 +1,9 @@
 //! What this check has to know of an order: the value that goes by customer.
 
-use domain::{Currency, Order, OrderId, OrderState};
+use domain::{Currency, CustomerId, OrderId, OrderState};
 use serde::{Deserialize, Serialize};
+
+use crate::priced_order::PricedOrder;
 
 /// An order, as far as the limit is concerned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,19 +31,15 @@ pub(crate) enum Event {
 }
 
 impl Purchase {
-    /// Nothing of a VALIDATED order: it goes on counting as it did.
-    pub(crate) fn of(order: &Order) -> Option<Self> {
-        let event = match order.state {
-            OrderState::Created => Event::Created { total: order.total() },
+    /// Who orders, and what. Nothing of a VALIDATED order: it goes on counting as it did.
+    pub(crate) fn of(order: PricedOrder) -> Option<(CustomerId, Self)> {
+        let PricedOrder { id, customer_id, state, attempt, currency, total, created_at } = order;
+        let event = match state {
+            OrderState::Created => Event::Created { total },
             OrderState::Failed => Event::Failed,
             OrderState::Validated => return None,
         };
-        Some(Self {
-            order_id: order.id.clone(),
-            attempt: order.attempt,
-            currency: order.currency,
-            created_at: order.created_at.as_millisecond().try_into().unwrap_or(0),
-            event,
-        })
+        let created_at = created_at.as_millisecond().try_into().unwrap_or(0);
+        Some((customer_id, Self { order_id: id, attempt, currency, created_at, event }))
     }
 }

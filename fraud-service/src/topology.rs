@@ -6,6 +6,7 @@ use streams::{Store, Topology};
 use crate::fraud_check::FraudCheck;
 use crate::keys::{RowKey, SumsKey};
 use crate::policy::FraudPolicy;
+use crate::priced_order::PricedOrder;
 use crate::purchase::Purchase;
 use crate::row::Row;
 use crate::sums::Sums;
@@ -22,9 +23,9 @@ fn with_stores(policy: FraudPolicy) -> (Topology, Stores) {
     let sums = builder.store("sums");
 
     builder
-        .source(&topics::ORDERS)
-        .commit_late(|_, order| order.state.is_final())
-        .flat_map(|_, order| Purchase::of(&order).map(|purchase| (order.customer_id, purchase)))
+        .source_if(&topics::ORDERS.values_as(), PricedOrder::matters)
+        .commit_late(|_, order: &PricedOrder| order.state.is_final())
+        .flat_map(|_, order| Purchase::of(order))
         .repartition("orders-by-customer")
         .process(FraudCheck { policy, rows, sums })
         .sink(&topics::ORDER_VALIDATIONS);

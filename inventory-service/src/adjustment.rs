@@ -32,6 +32,7 @@ pub struct AdjustmentResult {
     /// sees by it that this is no replay.
     pub origin: Origin,
     /// When it was judged.
+    #[serde(deserialize_with = "domain::read_time")]
     pub judged_at: Timestamp,
 }
 

@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
-use domain::{Judgement, Order, ProductId, Timestamp, Verdict};
+use domain::{Judgement, ProductId, Timestamp, Verdict};
 use jiff::fmt::serde::timestamp::millisecond::required as millis;
 use serde::{Deserialize, Serialize};
 
+use crate::basket::Basket;
 use crate::line_answer::LineJudgement;
 
 /// Where the latest attempt of an order stands, as far as it has to be known:
@@ -38,7 +39,7 @@ pub(crate) struct Gathering {
 
 impl Attempt {
     /// Is this state of the order newer than what is known, the same, or older?
-    pub(crate) fn compare(order: &Order, known: Option<&Self>) -> Ordering {
+    pub(crate) fn compare(order: &Basket, known: Option<&Self>) -> Ordering {
         known
             .map_or(Ordering::Greater, |known| (order.attempt, order.state.is_final()).cmp(&known.position()))
     }

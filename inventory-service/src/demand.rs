@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Judgement, OrderLine, ProductId, ReasonCode};
+use domain::{Judgement, ProductId, ReasonCode};
+
+use crate::basket::Pieces;
 
 /// What an order's lines come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,9 +20,9 @@ pub(crate) enum Demand {
 /// An order without lines passes: nothing is asked for, and that it has none is
 /// for the details check to say. A quantity that is no number of pieces, or a
 /// sum beyond `i64`, cannot be reserved: such an order fails here too.
-pub(crate) fn demand(lines: &[OrderLine]) -> Demand {
+pub(crate) fn demand(lines: &[Pieces]) -> Demand {
     let mut products = BTreeMap::new();
-    for OrderLine { product_id, quantity, .. } in lines {
+    for Pieces { product_id, quantity } in lines {
         if *quantity <= 0 {
             return invalid(format!("{product_id}: the quantity {quantity} is not positive"));
         }
@@ -45,11 +47,7 @@ mod tests {
     fn check(lines: &[(&str, i64)], expected: Result<&[(&str, i64)], &str>) {
         let lines: Vec<_> = lines
             .iter()
-            .map(|(product, quantity)| OrderLine {
-                product_id: product.parse().unwrap(),
-                quantity: *quantity,
-                unit_price: -1,
-            })
+            .map(|(product, quantity)| Pieces { product_id: product.parse().unwrap(), quantity: *quantity })
             .collect();
         let found = match demand(&lines) {
             Demand::Of(products) => {

@@ -28,6 +28,7 @@ mod adjust_stock;
 mod adjustment;
 pub mod api;
 mod attempt;
+mod basket;
 mod clock;
 mod demand;
 mod gather;

@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::{Judgement, Order, OrderId, OrderState, ProductId, Verdict};
+use domain::{Judgement, OrderId, OrderState, ProductId, Verdict};
 use streams::{Context, ProcessError, Processor, StoreError};
 
 use crate::attempt::{Attempt, Gathering};
+use crate::basket::Basket;
 use crate::clock::now;
 use crate::demand::{Demand, demand};
 use crate::stock_request::{ReplyTo, StockAction, StockRequest};
@@ -56,11 +57,11 @@ type Out<'a> = Context<'a, OrderId, Received>;
 
 impl Processor for ReceiveOrder {
     type KeyIn = OrderId;
-    type ValueIn = Order;
+    type ValueIn = Basket;
     type KeyOut = OrderId;
     type ValueOut = Received;
 
-    fn process(&self, id: OrderId, order: Order, context: &mut Out<'_>) -> Result<(), ProcessError> {
+    fn process(&self, id: OrderId, order: Basket, context: &mut Out<'_>) -> Result<(), ProcessError> {
         let action = match order.state {
             OrderState::Created => None,
             OrderState::Validated => Some(StockAction::Confirm),
@@ -90,7 +91,7 @@ impl ReceiveOrder {
     fn created(
         &self,
         id: OrderId,
-        order: &Order,
+        order: &Basket,
         products: Products,
         context: &mut Out<'_>,
     ) -> Result<(), StoreError> {
@@ -142,7 +143,7 @@ impl ReceiveOrder {
     fn ended(
         &self,
         id: OrderId,
-        order: &Order,
+        order: &Basket,
         products: Products,
         action: StockAction,
         context: &mut Out<'_>,

@@ -7,6 +7,7 @@ use streams::{Store, Topology, TopologyBuilder};
 use crate::adjust_stock::AdjustStock;
 use crate::adjustment::{AdjustmentKey, AdjustmentResult};
 use crate::attempt::Attempt;
+use crate::basket::Basket;
 use crate::gather::Gather;
 use crate::receive_order::{ReceiveOrder, Received};
 use crate::reservation::{Reservation, ReservationKey};
@@ -19,8 +20,8 @@ pub fn topology() -> (Topology, Stores) {
     let stores = Stores::new(&mut builder);
 
     let received = builder
-        .source(&topics::ORDERS)
-        .commit_late(|_, order| order.state.is_final())
+        .source(&topics::ORDERS.values_as())
+        .commit_late(|_, order: &Basket| order.state.is_final())
         .process(ReceiveOrder { stores });
     let verdicts = received.clone().filter_map_values(|_, received: Received| received.verdict());
     verdicts.sink(&topics::ORDER_VALIDATIONS);

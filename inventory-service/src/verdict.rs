@@ -1,6 +1,6 @@
 //! The verdict of this check.
 
-use domain::{Check, CheckResult, Judgement, OrderId, Timestamp, Verdict};
+use domain::{Check, Judgement, OrderId, Timestamp, Verdict};
 
 /// `judgement` as the verdict of the inventory check. The clocks of two
 /// machines may disagree: it never ends before it began.
@@ -11,13 +11,7 @@ pub(crate) fn verdict(
     started_at: Timestamp,
     now: Timestamp,
 ) -> Verdict {
-    let (result, code, detail) = match judgement {
-        Judgement::Pass => (CheckResult::Pass, None, None),
-        Judgement::Fail { code, detail } => (CheckResult::Fail, Some(code), Some(detail)),
-        Judgement::Error { code, detail } => (CheckResult::Error, Some(code), Some(detail)),
-    };
-    let (check, finished_at) = (Check::InventoryCheck, now.max(started_at));
-    Verdict { order_id, check, attempt, result, code, detail, started_at, finished_at }
+    judgement.into_verdict(order_id, attempt, Check::InventoryCheck, started_at, now.max(started_at))
 }
 
 #[cfg(test)]

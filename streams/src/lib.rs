@@ -124,7 +124,7 @@ mod worker;
 
 pub use self::client::*;
 pub use self::codec::{
-    DecodeError, EncodeError, Key, Value, decode_key, decode_value, encode_key, encode_value,
+    DecodeError, EncodeError, Key, ReadValue, Value, decode_key, decode_value, encode_key, encode_value,
 };
 pub use self::command::{CommandWriter, Written};
 pub use self::dead_letter::headers as dead_letter_headers;

@@ -85,7 +85,8 @@ impl Task {
         let Some(source) = topology.source(&record.topic) else { return Ok(()) };
         self.run.now = now;
         match (source.decode)(record.key.as_deref(), record.value.as_deref()) {
-            Ok(decoded) => {
+            Ok(None) => Ok(()),
+            Ok(Some(decoded)) => {
                 self.run.origin = Some(record.origin());
                 let result = self.run.run(source.node, decoded);
                 self.run.origin = None;

@@ -23,6 +23,12 @@ impl<K, V> Topic<K, V> {
         Self { name: self.name, cleanup: Cleanup::Compact { min_lag }, types: PhantomData }
     }
 
+    /// The same topic with its values seen as those of another type, which has the same JSON or reads less of it:
+    /// what a reader does not need costs it little more than to be passed over.
+    pub const fn values_as<W>(self) -> Topic<K, W> {
+        Topic { name: self.name, cleanup: self.cleanup, types: PhantomData }
+    }
+
     /// The topic's name.
     pub const fn name(&self) -> &'static str {
         self.name

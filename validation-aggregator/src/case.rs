@@ -10,12 +10,13 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use domain::{Order, OrderId, Outcome, Verdict};
+use domain::{OrderId, Outcome, Verdict};
 use serde::{Deserialize, Serialize};
 use streams::Timestamp;
 
 use crate::decision::{Verdicts, decide};
 use crate::policy::AggregatorPolicy;
+use crate::standing::Standing;
 
 /// An order as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +54,7 @@ pub(crate) enum Step {
 /// An order's record on `orders`.
 pub(crate) fn on_order(
     known: Option<Case>,
-    order: &Order,
+    order: &Standing,
     now: Timestamp,
     policy: &AggregatorPolicy,
 ) -> Step {
@@ -140,7 +141,7 @@ impl Attempt {
 }
 
 /// When the attempt began. The clocks of two machines may disagree, but what has been read has begun.
-fn began(order: &Order, now: Timestamp) -> Timestamp {
+fn began(order: &Standing, now: Timestamp) -> Timestamp {
     Timestamp::from_millis(order.updated_at.as_millisecond()).min(now)
 }
 

@@ -22,6 +22,7 @@ mod processors;
 mod run;
 #[cfg(test)]
 mod samples;
+mod standing;
 mod topology;
 
 pub use policy::AggregatorPolicy;

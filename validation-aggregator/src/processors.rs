@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Order, OrderId, Outcome, Verdict};
+use domain::{OrderId, Outcome, Verdict};
 use service::topics::{ORDER_VALIDATIONS, ORDERS};
 use streams::{Context, ProcessError, Processor, StoreError, Timestamp};
 
@@ -11,6 +11,7 @@ use crate::case_store::CaseStore;
 use crate::deadline::{Due, Progress, on_due};
 use crate::due_key::DueKey;
 use crate::policy::AggregatorPolicy;
+use crate::standing::Standing;
 
 /// Opens cases, and closes those that have come to their ends.
 pub(crate) struct TakeOrder {
@@ -32,14 +33,14 @@ const DUE_AT_A_TIME: usize = 2_000;
 
 impl Processor for TakeOrder {
     type KeyIn = OrderId;
-    type ValueIn = Order;
+    type ValueIn = Standing;
     type KeyOut = OrderId;
     type ValueOut = Outcome;
 
     fn process(
         &self,
         key: OrderId,
-        order: Order,
+        order: Standing,
         context: &mut Context<'_, OrderId, Outcome>,
     ) -> Result<(), ProcessError> {
         if order.id != key {

@@ -16,7 +16,7 @@ fn build(policy: AggregatorPolicy) -> (Topology, CaseStore) {
     let mut builder = Topology::builder("validation-aggregator");
     let store = CaseStore::declare(&mut builder);
 
-    builder.source(&ORDERS).process(TakeOrder { policy, store }).sink(&ORDER_OUTCOMES);
+    builder.source(&ORDERS.values_as()).process(TakeOrder { policy, store }).sink(&ORDER_OUTCOMES);
     builder.source(&ORDER_VALIDATIONS).process(TakeVerdict { policy, store }).sink(&ORDER_OUTCOMES);
 
     (builder.build(), store)

@@ -1,5 +1,5 @@
 use domain::{
-    CheckResult, Currency, Decision, NewOrder, OrderEvent, OrderLine, Origin, Outcome, ReasonCode,
+    CheckResult, Currency, Decision, NewOrder, Order, OrderEvent, OrderLine, Origin, Outcome, ReasonCode,
     Transition, apply,
 };
 use streams::{TestDriver, Timestamp};

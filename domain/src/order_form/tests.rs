@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::form::MAX_FIELD_ERRORS;
-use crate::samples::{any_new_order, line, new_order, parsed};
+use crate::samples::{line, new_order, parsed};
+use crate::strategies::any_new_order;
 
 const LINE: &str = r#"{"productId":"p-1","quantity":3,"unitPrice":"12.50"}"#;
 

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::samples::{any_new_order, any_order, failed};
+use crate::samples::failed;
+use crate::strategies::{any_new_order, any_order};
 
 #[test]
 fn http_shows_the_order_without_its_origin() {

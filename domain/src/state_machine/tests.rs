@@ -6,6 +6,7 @@ use super::*;
 use crate::currency::Currency;
 use crate::outcome::Decision;
 use crate::samples::*;
+use crate::strategies::*;
 
 enum Expected {
     /// State, attempt and version after the event.

@@ -50,6 +50,9 @@ fn orders_created() {
     {
       "id": "01J9Z",
       "customerId": "c-15",
+      "state": "CREATED",
+      "attempt": 1,
+      "version": 1,
       "currency": "EUR",
       "lines": [
         {
@@ -59,9 +62,6 @@ fn orders_created() {
         }
       ],
       "total": "37.50",
-      "state": "CREATED",
-      "attempt": 1,
-      "version": 1,
       "reasons": [],
       "validations": [],
       "history": [
@@ -87,6 +87,9 @@ fn orders_failed() {
     {
       "id": "01J9Z",
       "customerId": "c-15",
+      "state": "FAILED",
+      "attempt": 1,
+      "version": 2,
       "currency": "EUR",
       "lines": [
         {
@@ -96,9 +99,6 @@ fn orders_failed() {
         }
       ],
       "total": "37.50",
-      "state": "FAILED",
-      "attempt": 1,
-      "version": 2,
       "reasons": [
         {
           "check": "INVENTORY_CHECK",
@@ -154,7 +154,7 @@ fn orders_with_a_total_that_overflows() {
 #[test]
 fn order_validations_pass() {
     let verdict =
-        Judgement::Pass.into_verdict(&created(), Check::FraudCheck, at("10:00:00"), at("10:00:00.004"));
+        Judgement::Pass.into_verdict(created().id, 1, Check::FraudCheck, at("10:00:00"), at("10:00:00.004"));
     insta::assert_snapshot!(json(&verdict), @r#"
     {
       "orderId": "01J9Z",

@@ -1,7 +1,8 @@
 //! What is to be done with a tier record.
 
-use domain::{OrderId, TierRecord};
+use domain::{Customer, Order, OrderId, TierRecord};
 use lettre::message::Mailbox;
+use serde_json::value::RawValue;
 use streams::{ConsumerRecord, DecodeError, decode_key, decode_value};
 
 use crate::mail::{Mail, compose};
@@ -31,19 +32,23 @@ impl Cause {
 }
 
 pub(super) fn plan(record: &ConsumerRecord, from: &Mailbox) -> Plan {
-    let TierRecord { order, customer } = match decode(record) {
-        Ok(tier_record) => tier_record,
+    let (order, customer) = match decode(record) {
+        Ok(Some(known)) => known,
+        Ok(None) => return Plan::Nothing,
         Err(error) => return Plan::DeadLetter(Cause::new("DecodeError", error)),
     };
-    let Some(customer) = customer else { return Plan::Nothing };
     match compose(from, &customer, &order) {
         Ok(mail) => Plan::Send(Box::new(mail)),
         Err(error) => Plan::DeadLetter(Cause::new("ComposeError", error)),
     }
 }
 
-fn decode(record: &ConsumerRecord) -> Result<TierRecord, DecodeError> {
+/// The order and whom to tell of it; nothing, not even the order, if that is nobody.
+fn decode(record: &ConsumerRecord) -> Result<Option<(Order, Customer)>, DecodeError> {
     let key = record.key.as_deref().ok_or(DecodeError::Missing("key"))?;
     decode_key::<OrderId>(key)?;
-    decode_value(record.value.as_deref().ok_or(DecodeError::Missing("value"))?)
+    let value = record.value.as_deref().ok_or(DecodeError::Missing("value"))?;
+    let TierRecord { order, customer } = decode_value::<TierRecord<Box<RawValue>>>(value)?;
+    let Some(customer) = customer else { return Ok(None) };
+    Ok(Some((decode_value(order.get().as_bytes())?, customer)))
 }

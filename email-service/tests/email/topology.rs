@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{Level, Order, OrderState};
-use email_service::{EmailTopology, OrderKey, topology};
+use email_service::{DecidedOrder, EmailTopology, OrderKey, topology};
 use service::topics;
 use streams::{Store, TestDriver, Timestamp};
 
@@ -15,7 +15,7 @@ const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 struct Test {
     driver: TestDriver,
-    waiting: Store<OrderKey, Order>,
+    waiting: Store<OrderKey, DecidedOrder>,
     decided: Store<OrderKey, OrderState>,
 }
 

@@ -19,14 +19,6 @@ pub struct Order {
     pub id: Id,
     /// Who ordered
     pub customer_id: Id,
-    /// The currency of all its prices
-    pub currency: Currency,
-    /// What is ordered
-    #[schema(max_items = 100)]
-    pub lines: Vec<OrderLine>,
-    /// The sum of all lines; null if it is beyond 64 bits, in the minor unit of the currency
-    #[schema(required, pattern = r"^-?(0|[1-9][0-9]*)(\.[0-9]{1,4})?$")]
-    pub total: Option<String>,
     /// Where it stands
     pub state: OrderState,
     /// Which attempt at validation this is
@@ -35,6 +27,14 @@ pub struct Order {
     /// Grows by one with each change
     #[schema(minimum = 1)]
     pub version: u32,
+    /// The currency of all its prices
+    pub currency: Currency,
+    /// What is ordered
+    #[schema(max_items = 100)]
+    pub lines: Vec<OrderLine>,
+    /// The sum of all lines; null if it is beyond 64 bits, in the minor unit of the currency
+    #[schema(required, pattern = r"^-?(0|[1-9][0-9]*)(\.[0-9]{1,4})?$")]
+    pub total: Option<String>,
     /// Why it failed; empty unless it did
     pub reasons: Vec<Reason>,
     /// The verdicts that had arrived when it was decided
@@ -113,9 +113,9 @@ impl ToSchema for Amount {}
 
 pub(crate) fn order_example() -> serde_json::Value {
     json!({
-        "id": "01J9Z", "customerId": "c-15", "currency": "EUR",
+        "id": "01J9Z", "customerId": "c-15",
+        "state": "FAILED", "attempt": 1, "version": 2, "currency": "EUR",
         "lines": [{ "productId": "p-1", "quantity": 3, "unitPrice": "12.50" }], "total": "37.50",
-        "state": "FAILED", "attempt": 1, "version": 2,
         "reasons": [
             { "check": "INVENTORY_CHECK", "code": "OUT_OF_STOCK", "detail": "p-1: 3 asked, 2 available" },
         ],

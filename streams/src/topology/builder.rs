@@ -7,14 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::codec::DecodeError;
-use crate::codec::{Key, Value, decode_key, decode_value};
+use crate::codec::{Key, ReadValue, Value, decode_key, decode_value};
 use crate::global::{GlobalTable, GlobalTableSpec};
 use crate::processor::Processor;
 use crate::store::{Fold, Section, Store, StoreSpec};
 use crate::topic::{Cleanup, Topic, TopicSpec};
 
 use super::node::{self, ProcessorNode};
-use super::{AnyRecord, DecodeFn, Node, NodeId, Source, Topology};
+use super::{AnyRecord, Node, NodeId, Source, Topology};
 
 /// Collects the steps of a topology. Begin with [`Topology::builder`].
 pub struct TopologyBuilder {
@@ -86,9 +86,29 @@ impl TopologyBuilder {
     /// dead letter topic.
     ///
     /// # Panics
-    /// When the topic is a source already, with other types.
-    pub fn source<K: Key, V: Value>(&mut self, topic: &Topic<K, V>) -> Stream<K, V> {
+    /// When the topic is a source already, with other types or by [`TopologyBuilder::source_if`].
+    pub fn source<K: Key, V: ReadValue>(&mut self, topic: &Topic<K, V>) -> Stream<K, V> {
         source(&self.graph, topic.spec())
+    }
+
+    /// The records of a topic whose values `wanted` accepts as they stand there, before they are decoded. It is a
+    /// [`Stream::filter`] that comes first: what it does not accept is passed over, whatever it is, and costs no more
+    /// than this look.
+    ///
+    /// # Panics
+    /// When the topic is a source already.
+    pub fn source_if<K: Key, V: ReadValue>(
+        &mut self,
+        topic: &Topic<K, V>,
+        wanted: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
+    ) -> Stream<K, V> {
+        /// Keeps apart what is read in different ways.
+        struct Chosen<T>(PhantomData<T>);
+        let is_known = self.graph.borrow().source(topic.name()).is_some();
+        assert!(!is_known, "topic {:?} is a source already", topic.name());
+        source_of::<Chosen<(K, V)>, K, V>(&self.graph, topic.spec(), move |key, value| {
+            if value.is_some_and(|value| !wanted(value)) { Ok(None) } else { decode::<K, V>(key, value) }
+        })
     }
 
     /// The finished topology. Streams that are still held lead nowhere from now on.
@@ -193,8 +213,16 @@ impl<K: Key, V: Value> Stream<K, V> {
 }
 
 /// The stream of a topic. One topic is read and decoded once, however many steps ask for it.
-fn source<K: Key, V: Value>(graph: &Rc<RefCell<Topology>>, topic: TopicSpec) -> Stream<K, V> {
-    let types = TypeId::of::<(K, V)>();
+fn source<K: Key, V: ReadValue>(graph: &Rc<RefCell<Topology>>, topic: TopicSpec) -> Stream<K, V> {
+    source_of::<(K, V), K, V>(graph, topic, decode::<K, V>)
+}
+
+fn source_of<Types: 'static, K: Key, V: ReadValue>(
+    graph: &Rc<RefCell<Topology>>,
+    topic: TopicSpec,
+    decode: impl Fn(Option<&[u8]>, Option<&[u8]>) -> Decoded + Send + Sync + 'static,
+) -> Stream<K, V> {
+    let types = TypeId::of::<Types>();
     let mut topology = graph.borrow_mut();
     let node = match topology.source(&topic.name) {
         Some(known) => {
@@ -203,19 +231,19 @@ fn source<K: Key, V: Value>(graph: &Rc<RefCell<Topology>>, topic: TopicSpec) -> 
         }
         None => {
             let node = topology.add_node(node::flat_map(|key: K, value: V| [(key, value)]));
-            topology.sources.push(Source { topic, node, types, decode: decode::<K, V>() });
+            topology.sources.push(Source { topic, node, types, decode: Box::new(decode) });
             node
         }
     };
     Stream { graph: graph.clone(), node, types: PhantomData }
 }
 
-fn decode<K: Key, V: Value>() -> Box<DecodeFn> {
-    Box::new(|key, value| {
-        let key: K = decode_key(key.ok_or(DecodeError::Missing("key"))?)?;
-        let value: V = decode_value(value.ok_or(DecodeError::Missing("value"))?)?;
-        Ok(Box::new((key, value)) as AnyRecord)
-    })
+type Decoded = Result<Option<AnyRecord>, DecodeError>;
+
+fn decode<K: Key, V: ReadValue>(key: Option<&[u8]>, value: Option<&[u8]>) -> Decoded {
+    let key: K = decode_key(key.ok_or(DecodeError::Missing("key"))?)?;
+    let value: V = decode_value(value.ok_or(DecodeError::Missing("value"))?)?;
+    Ok(Some(Box::new((key, value))))
 }
 
 impl Topology {

@@ -43,12 +43,14 @@ pub struct Topology {
 pub(crate) struct Source {
     pub(crate) topic: TopicSpec,
     pub(crate) node: NodeId,
+    /// Key, value, and the way in which they are read.
     pub(crate) types: TypeId,
     pub(crate) decode: Box<DecodeFn>,
 }
 
+/// What becomes of a key and a value; nothing, if they are to be passed over.
 pub(crate) type DecodeFn =
-    dyn Fn(Option<&[u8]>, Option<&[u8]>) -> Result<AnyRecord, DecodeError> + Send + Sync;
+    dyn Fn(Option<&[u8]>, Option<&[u8]>) -> Result<Option<AnyRecord>, DecodeError> + Send + Sync;
 
 impl Topology {
     /// Begins the topology of `application`, whose name prefixes its internal topics and is its consumer group.
@@ -111,3 +113,6 @@ impl fmt::Debug for Topology {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 use domain::Check::{FraudCheck, InventoryCheck, OrderDetailsCheck};
 use domain::CheckResult::{self, Fail, Pass};
-use domain::{Check, Decision};
+use domain::{Check, Decision, Order};
 
 use super::*;
 use crate::samples::{created, decided, tried_again, verdict};
@@ -37,8 +37,10 @@ fn attempt(number: u32) -> Order {
 
 fn step(known: Option<Case>, event: &Event, now: Timestamp) -> Step {
     match event {
-        Created(number) => on_order(known, &attempt(*number), now, &policy()),
-        Final(number) => on_order(known, &decided(&attempt(*number), Decision::Failed), now, &policy()),
+        Created(number) => on_order(known, &(&attempt(*number)).into(), now, &policy()),
+        Final(number) => {
+            on_order(known, &(&decided(&attempt(*number), Decision::Failed)).into(), now, &policy())
+        }
         Event::Verdict(attempt, check, result) => {
             let verdict = Verdict { attempt: *attempt, ..verdict("o", *check, *result) };
             on_verdict(known, &verdict, now, &policy())
@@ -181,7 +183,7 @@ fn a_verdict_on_an_attempt_to_come_does_not_touch_the_present_one() {
 fn a_clock_that_runs_ahead_does_not_put_the_deadline_off() {
     let early = created("o", 3_600_000);
     let now = Timestamp::from_millis(5);
-    let Step::Changed(case, None) = on_order(None, &early, now, &policy()) else { panic!() };
+    let Step::Changed(case, None) = on_order(None, &(&early).into(), now, &policy()) else { panic!() };
     assert_eq!(case.due, 30_005);
 }
 

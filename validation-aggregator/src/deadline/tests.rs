@@ -8,7 +8,7 @@ use crate::samples::{created, id, verdict};
 /// Created at 0, and passed by the inventory.
 fn undecided() -> Case {
     let policy = AggregatorPolicy::default();
-    let created = on_order(None, &created("o", 0), Timestamp::default(), &policy);
+    let created = on_order(None, &(&created("o", 0)).into(), Timestamp::default(), &policy);
     let Step::Changed(case, None) = created else { panic!() };
     let verdict = verdict("o", InventoryCheck, Pass);
     let judged = on_verdict(Some(case), &verdict, Timestamp::default(), &policy);
