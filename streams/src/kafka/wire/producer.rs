@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kafka_protocol::error::{ParseResponseErrorCode, ResponseError};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
@@ -29,6 +28,7 @@ use super::Generation;
 use super::batch::{Batch, Identity};
 use super::cluster::{Broker, CallError, Cluster, Coordinated, is_passing, wait};
 use super::link::UnderWay;
+use super::produce::{self, Refusal};
 use crate::Timestamp;
 use crate::client::{ClientError, ErrorKind, GroupMetadata, TransactionalProducer};
 use crate::kafka::config::Settings;
@@ -39,8 +39,6 @@ use crate::record::{ProducerRecord, TopicPartition};
 const MAX_BATCH: usize = 128 << 10;
 /// With so much at hand it is sent, while the worker goes on.
 const MAX_PENDING: usize = 256 << 10;
-/// Written once all replicas that are in sync have it.
-const ACKS_ALL: i16 = -1;
 
 /// The producer of one worker.
 pub(in crate::kafka) struct Producer {
@@ -221,11 +219,11 @@ impl Producer {
             }
         }
         for (broker, partitions) in by_broker {
-            let request = self.produce(&partitions);
+            let request = self.request(&partitions);
             if let Some(transaction) = &mut self.transaction {
                 transaction.is_known = true;
             }
-            match self.cluster.send(broker, &request, 12) {
+            match self.cluster.send(broker, &request, produce::VERSION) {
                 Ok(request) => self.in_flight.push(InFlight { broker, request }),
                 Err(error) => unsent = Err(error.into()),
             }
@@ -233,27 +231,13 @@ impl Producer {
         unsent
     }
 
-    fn produce(&self, partitions: &[usize]) -> ProduceRequest {
-        let mut topics: Vec<TopicProduceData> = Vec::new();
-        for partition in partitions.iter().map(|index| &self.partitions[*index]) {
-            let Some(sealed) = &partition.sealed else { continue };
-            let written = PartitionProduceData::default()
-                .with_index(partition.number)
-                .with_records(Some(sealed.bytes.clone()));
-            match topics.iter_mut().find(|topic| topic.name.0 == partition.topic) {
-                Some(topic) => topic.partition_data.push(written),
-                None => topics.push(
-                    TopicProduceData::default()
-                        .with_name(TopicName(partition.topic.clone()))
-                        .with_partition_data(vec![written]),
-                ),
-            }
-        }
-        ProduceRequest::default()
-            .with_transactional_id(Some(self.transactional_id()))
-            .with_acks(ACKS_ALL)
-            .with_timeout_ms(self.timeout.as_millis() as i32)
-            .with_topic_data(topics)
+    fn request(&self, partitions: &[usize]) -> ProduceRequest {
+        let partitions = partitions.iter().map(|index| &self.partitions[*index]);
+        let batches = partitions.filter_map(|partition| {
+            let sealed = partition.sealed.as_ref()?;
+            Some((&partition.topic, partition.number, &sealed.bytes))
+        });
+        produce::request(batches, self.timeout).with_transactional_id(Some(self.transactional_id()))
     }
 
     /// Waits until Kafka has all that was sent, and sends again what it did not take yet.
@@ -303,38 +287,35 @@ impl Producer {
     /// What a broker says to a request.
     fn take(
         &mut self,
-        answer: ProduceResponse,
+        response: ProduceResponse,
         again: &mut Option<String>,
         failure: &mut Option<ClientError>,
     ) {
-        for topic in answer.responses {
-            for written in topic.partition_responses {
-                let found = self
-                    .partitions
-                    .iter_mut()
-                    .find(|partition| partition.number == written.index && partition.topic == topic.name.0);
-                let Some(partition) = found else { continue };
-                match written.error_code.err() {
-                    None => {
-                        let Some(sealed) = partition.sealed.take() else { continue };
-                        if let Some(transaction) = &mut self.transaction {
-                            transaction.note(written.base_offset, &sealed.slots);
-                        }
+        for answer in produce::answers(response) {
+            let found = self
+                .partitions
+                .iter_mut()
+                .find(|partition| partition.number == answer.partition && partition.topic == answer.topic);
+            let Some(partition) = found else { continue };
+            match answer.outcome {
+                Ok(base_offset) => {
+                    let Some(sealed) = partition.sealed.take() else { continue };
+                    if let Some(transaction) = &mut self.transaction {
+                        transaction.note(base_offset, &sealed.slots);
                     }
-                    Some(error) if is_passing(error) => {
-                        if error != ResponseError::ConcurrentTransactions {
-                            self.cluster.forget_leader(&partition.topic, partition.number);
-                        }
-                        *again = Some(error.to_string());
+                }
+                Err(Refusal { error, .. }) if is_passing(error) => {
+                    if error != ResponseError::ConcurrentTransactions {
+                        self.cluster.forget_leader(&partition.topic, partition.number);
                     }
-                    Some(error) => {
-                        partition.sealed = None;
-                        let kind = in_transaction(kind_of_refusal(error));
-                        let reason = written.error_message.map_or(error.to_string(), |m| m.to_string());
-                        // A refused record tells more than what went down with it.
-                        if failure.is_none() || kind == ErrorKind::Refused {
-                            *failure = Some(ClientError { kind, attempted: partition.place(), reason });
-                        }
+                    *again = Some(error.to_string());
+                }
+                Err(Refusal { error, reason, .. }) => {
+                    partition.sealed = None;
+                    let kind = in_transaction(kind_of_refusal(error));
+                    // A refused record tells more than what went down with it.
+                    if failure.is_none() || kind == ErrorKind::Refused {
+                        *failure = Some(ClientError { kind, attempted: partition.place(), reason });
                     }
                 }
             }
@@ -484,7 +465,7 @@ impl TransactionalProducer for Producer {
         {
             self.dispatch(self.deadline())?;
         }
-        let new = || Open { batch: Batch::new(now), slots: Slots::new() };
+        let new = || Open { batch: Batch::of_transaction(now), slots: Slots::new() };
         self.partitions[index].open.get_or_insert_with(new).push(&record, slot, now);
         self.pending += size;
         Ok(())
