@@ -10,4 +10,5 @@ mod outages;
 mod reading;
 mod topics;
 mod transactions;
+mod writers;
 mod writing;
