@@ -110,7 +110,9 @@ fn writes() {
             told.recv_timeout(PATIENCE).unwrap();
             send(number);
         }
-        (0..256).for_each(|_| told.recv_timeout(PATIENCE).unwrap());
+        for _ in 0..256 {
+            told.recv_timeout(PATIENCE).unwrap();
+        }
         let (elapsed, cpu) = (start.elapsed(), cpu_time() - cpu);
         println!(
             "through {way}: one write p50 {:?}, p99 {:?}; 256 under way {:.0} records/s, {:?} of CPU each",
