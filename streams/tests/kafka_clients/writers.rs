@@ -1,4 +1,4 @@
-//! Writers under load, with many who send, and through outages: both of the ways to Kafka.
+//! Writers under load and through outages: both of the ways to Kafka.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +10,6 @@ use streams::kafka::Kafka;
 use streams::{Cleanup, ClientError, ClientSupplier, ErrorKind, Writer};
 
 use crate::cluster::{Cluster, PATIENCE, config, create, place, read, record, retried, soon, values};
-use crate::members::through_librdkafka;
 use crate::outages::pause;
 
 const PARTITIONS: i32 = 2;
@@ -169,52 +168,6 @@ fn what_is_late_is_not_written_after_what_comes_later() {
     let (written, unknown) = stream.check(&kafka);
     println!("paused: {written} written, {unknown} not known");
     assert!(unknown > 0, "something took too long");
-}
-
-#[test]
-fn many_may_send_at_once_and_each_one_s_records_stay_in_order() {
-    const SENDERS: usize = 8;
-    const EACH: usize = 500;
-    let cluster = Cluster::of("many-senders");
-    for (way, kafka) in [
-        ("spoken", cluster.kafka.clone()),
-        ("librdkafka", through_librdkafka(&cluster, "statistics.interval.ms", "0")),
-    ] {
-        create(&kafka, way, PARTITIONS, Cleanup::Delete);
-        let writer = kafka.writer().unwrap();
-        let (tell, told) = mpsc::channel();
-        thread::scope(|scope| {
-            for sender in 0..SENDERS {
-                let (writer, tell) = (writer.clone(), tell.clone());
-                scope.spawn(move || {
-                    for number in 0..EACH {
-                        let partition = Stream::partition_of(number);
-                        let (tell, value) = (tell.clone(), format!("{sender} {number}"));
-                        let record = record(&place(way, partition), "k", &value);
-                        let told = move |offset: Result<i64, ClientError>| {
-                            tell.send(((partition, offset.unwrap()), value)).unwrap();
-                        };
-                        writer.send(record, Box::new(told));
-                    }
-                });
-            }
-        });
-        let told: BTreeMap<_, _> =
-            (0..SENDERS * EACH).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
-        let mut reader = kafka.reader("app").unwrap();
-        let mut last = BTreeMap::new();
-        for partition in 0..PARTITIONS {
-            reader.assign(&[(place(way, partition), 0)]).unwrap();
-            for record in read(&mut *reader, SENDERS * EACH / PARTITIONS as usize) {
-                let value = values(std::slice::from_ref(&record)).remove(0);
-                assert_eq!(told.get(&(partition, record.offset)), Some(&value), "through {way}");
-                let (sender, number) = value.split_once(' ').unwrap();
-                let number: usize = number.parse().unwrap();
-                let before = last.insert((partition, sender.to_string()), number);
-                assert!(before < Some(number), "through {way}: {sender} sent {number} after {before:?}");
-            }
-        }
-    }
 }
 
 #[test]
