@@ -8,9 +8,11 @@
 //! - Each record's sender is told once, and after some ten seconds at the latest. Who is told that it may be tried again
 //!   is not told that it was not written.
 
+mod numbering;
 mod partition;
 mod producer_ids;
 mod queue;
+mod route;
 mod sender;
 
 use std::sync::Arc;

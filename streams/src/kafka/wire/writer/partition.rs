@@ -13,9 +13,10 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
-use super::super::batch::{Batch, Identity};
+use super::super::batch::Batch;
 use super::super::cluster::is_passing;
 use super::super::produce::Refusal;
+use super::numbering::Numbering;
 use super::queue::Waiting;
 use crate::client::ErrorKind;
 use crate::kafka::error::kind_of_refusal;
@@ -53,13 +54,6 @@ struct Sealed {
     is_on_its_way: bool,
     /// Whether it has been on its way, and nobody has said that it was not written.
     may_be_written: bool,
-}
-
-/// By what the leader will know the next batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Numbering {
-    identity: Identity,
-    sequence: i32,
 }
 
 /// What came of some records.
@@ -115,7 +109,7 @@ impl Partition {
 
     /// Numbers its batches as those of `producer`, which has written nothing to it.
     pub(super) fn number_as(&mut self, producer: i64) {
-        self.numbering = Some(Numbering { identity: Identity { producer, epoch: 0 }, sequence: 0 });
+        self.numbering = Some(Numbering::of(producer));
     }
 
     /// The batch that is to be sent, by its number; it counts as on its way from now on.
@@ -164,14 +158,14 @@ impl Partition {
     }
 
     /// The batch was written, from this offset on.
-    pub(super) fn is_written(&mut self, offset: i64) -> Option<Fate> {
+    pub(super) fn written(&mut self, offset: i64) -> Option<Fate> {
         let batch = self.batch.take()?;
         self.count(batch.records.len());
         Some(Fate { records: batch.records, outcome: Ok(offset) })
     }
 
     /// The batch did not go out, so it was not written either.
-    pub(super) fn is_unsent(&mut self, why: &Arc<str>) {
+    pub(super) fn unsent(&mut self, why: &Arc<str>) {
         self.trouble = why.clone();
         if let Some(batch) = &mut self.batch {
             batch.is_on_its_way = false;
@@ -179,15 +173,15 @@ impl Partition {
     }
 
     /// The batch went out, and nobody has said what came of it: it goes again, as it was.
-    pub(super) fn is_unanswered(&mut self, why: &Arc<str>) {
-        self.is_unsent(why);
+    pub(super) fn unanswered(&mut self, why: &Arc<str>) {
+        self.unsent(why);
         if let Some(batch) = &mut self.batch {
             batch.may_be_written = true;
         }
     }
 
     /// The leader did not take the batch.
-    pub(super) fn is_refused(&mut self, refusal: &Refusal, now: Instant) -> Option<Fate> {
+    pub(super) fn refused(&mut self, refusal: &Refusal, now: Instant) -> Option<Fate> {
         self.trouble = refusal.reason.as_str().into();
         let verdict = verdict(refusal.error);
         if let Verdict::Again { may_be_written } = verdict {
@@ -230,7 +224,7 @@ impl Partition {
     /// not say, nobody can.
     fn is_duplicate(&mut self, offset: Option<i64>) -> Option<Fate> {
         if let Some(offset) = offset {
-            return self.is_written(offset);
+            return self.written(offset);
         }
         let batch = self.batch.take()?;
         self.count(batch.records.len());
@@ -283,14 +277,13 @@ impl Partition {
 
     /// So many records are written.
     fn count(&mut self, records: usize) {
-        if let Some(numbering) = &mut self.numbering {
-            numbering.sequence = following(numbering.sequence, records);
-        }
+        self.numbering = self.numbering.map(|numbering| numbering.after(records));
     }
 
     /// Begins to count anew, so that nothing written or not written before matters.
     fn renumber(&mut self, verdict: Verdict) {
-        self.numbering = self.numbering.filter(|_| verdict != Verdict::NewProducer).and_then(next_epoch);
+        let kept = self.numbering.filter(|_| verdict != Verdict::NewProducer);
+        self.numbering = kept.and_then(Numbering::in_next_epoch);
     }
 }
 
@@ -329,18 +322,6 @@ fn verdict(error: ResponseError) -> Verdict {
         error if is_passing(error) => Verdict::Again { may_be_written: false },
         error => Verdict::Final(kind_of_refusal(error)),
     }
-}
-
-/// The number of the record that comes `count` after the one of number `sequence`: after the largest comes 0.
-fn following(sequence: i32, count: usize) -> i32 {
-    ((i64::from(sequence) + count as i64) & i64::from(i32::MAX)) as i32
-}
-
-/// None when there are no more epochs: then it takes another producer.
-fn next_epoch(numbering: Numbering) -> Option<Numbering> {
-    let Identity { producer, epoch } = numbering.identity;
-    let epoch = epoch.checked_add(1)?;
-    Some(Numbering { identity: Identity { producer, epoch }, sequence: 0 })
 }
 
 #[cfg(test)]

@@ -36,11 +36,11 @@ impl Waiting {
         self.record.size() + OVERHEAD
     }
 
-    pub(super) fn is_written(self, offset: i64) {
+    pub(super) fn tell_written(self, offset: i64) {
         self.tell(Ok(offset));
     }
 
-    pub(super) fn has_failed(self, kind: ErrorKind, reason: &str) {
+    pub(super) fn tell_failed(self, kind: ErrorKind, reason: &str) {
         let attempted = format!("write to {}-{}", self.record.topic, self.record.partition);
         self.tell(Err(ClientError { kind, attempted, reason: reason.to_string() }));
     }
@@ -91,7 +91,7 @@ impl Queue {
         let waiting = Waiting::new(record, on_delivery, Instant::now());
         let size = waiting.size();
         if size > MAX_HELD {
-            return waiting.has_failed(ErrorKind::Refused, "it is larger than all that may be under way");
+            return waiting.tell_failed(ErrorKind::Refused, "it is larger than all that may be under way");
         }
         let mut state = self.lock();
         let refused = match (state.is_stopped, state.held + size > MAX_HELD) {
@@ -101,7 +101,7 @@ impl Queue {
         };
         if let Some(reason) = refused {
             drop(state);
-            return waiting.has_failed(ErrorKind::Retriable, reason);
+            return waiting.tell_failed(ErrorKind::Retriable, reason);
         }
         state.held += size;
         state.sent.push(waiting);

@@ -4,7 +4,6 @@
 //! together, and sleeps when there is nothing to do.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,22 +11,19 @@ use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 use rustix::event::PollFd;
 
-use super::super::leaders::{Backoff, Broker, Leader, Leaders};
-use super::super::link::{Alarm, Link, UnderWay};
+use super::super::leaders::{Broker, Leader, Leaders};
+use super::super::link::Alarm;
 use super::super::produce::{self, Answer};
 use super::partition::{Fate, Partition};
 use super::producer_ids::ProducerIds;
 use super::queue::{Found, Queue, Waiting};
+use super::route::{Batches, Lost, Route};
 use crate::client::ErrorKind;
 use crate::kafka::config::Settings;
 use crate::kafka::error::kind_of_refusal;
 
-/// After this time a broker that does not answer is taken for lost: early enough to try again.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a leader may wait for its replicas.
 const REPLICA_TIMEOUT: Duration = Duration::from_secs(4);
-/// A connection that was used so recently is not looked at before it is used again.
-const RECENT: Duration = Duration::from_secs(5);
 /// How long to sleep when nothing is to come but somebody who wakes.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -41,23 +37,6 @@ pub(super) struct Sender {
     numbers: HashMap<Arc<str>, HashMap<i32, usize>>,
     partitions: Vec<Partition>,
     routes: HashMap<Broker, Route>,
-}
-
-/// The way to a broker.
-#[derive(Default)]
-struct Route {
-    link: Option<Link>,
-    sent: Option<Sent>,
-    used: Option<Instant>,
-    backoff: Backoff,
-}
-
-/// A request without its answer.
-struct Sent {
-    under_way: UnderWay,
-    since: Instant,
-    /// By partition and the batch's number there.
-    batches: Vec<(usize, u64)>,
 }
 
 impl Sender {
@@ -91,7 +70,7 @@ impl Sender {
 
     /// Whether a record that comes now may be sent now. Otherwise the next answer is soon enough.
     fn has_free_broker(&self) -> bool {
-        let busy = self.routes.values().filter(|route| route.sent.is_some()).count();
+        let busy = self.routes.values().filter(|route| !route.is_free()).count();
         busy == 0 || busy < self.leaders.brokers()
     }
 
@@ -140,17 +119,13 @@ impl Sender {
 
     /// What to wait for.
     fn readiness(&self) -> impl Iterator<Item = PollFd<'_>> {
-        let busy = self.routes.values().filter(|route| route.sent.is_some());
-        let links = busy.filter_map(|route| route.link.as_ref());
-        links.map(Link::readiness).chain(self.leaders.readiness()).chain(self.producer_ids.readiness())
+        let routes = self.routes.values().filter_map(Route::readiness);
+        routes.chain(self.leaders.readiness()).chain(self.producer_ids.readiness())
     }
 
     /// When there is something to do even if nothing comes.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        let routes = self.routes.values().filter_map(|route| match &route.sent {
-            Some(sent) => Some(sent.since + ANSWER_TIMEOUT),
-            None => route.backoff.end(),
-        });
+        let routes = self.routes.values().filter_map(Route::due);
         let partitions = self.partitions.iter().filter_map(Partition::due);
         let questions = self.leaders.due().into_iter().chain(self.producer_ids.due());
         // What is over by now has been done, or waits for something else of these.
@@ -201,40 +176,17 @@ impl Sender {
     }
 
     fn send(&mut self, broker: Broker, partitions: &[usize], now: Instant) {
-        let route = self.routes.entry(broker).or_default();
-        if route.sent.is_some() || !route.backoff.is_over(now) {
+        if !self.routes.entry(broker).or_default().is_open(now) {
             return;
         }
-        let is_recent = route.used.is_some_and(|used| now < used + RECENT);
-        let opened = match route.link.take().filter(|link| is_recent || link.is_open()) {
-            Some(link) => Ok(link),
-            None => match self.leaders.address(broker) {
-                Some(address) => Link::open(address, &self.client_id),
-                None => Err(io::ErrorKind::NotFound.into()),
-            },
-        };
-        let mut link = match opened {
-            Ok(link) => link,
-            Err(error) => {
-                let why: Arc<str> = error.to_string().into();
-                for index in partitions {
-                    self.partitions[*index].is_unsent(&why);
-                }
-                return self.lose(broker, &why, now);
-            }
-        };
-        let (request, batches) = self.request(partitions, now);
-        let sent = link.send(&request, produce::VERSION);
+        let request = self.request(partitions, now);
         let route = self.routes.entry(broker).or_default();
-        route.link = Some(link);
-        route.used = Some(now);
-        match sent {
-            Ok(under_way) => route.sent = Some(Sent { under_way, since: now, batches }),
-            Err(error) => self.unanswered(broker, batches, &error, now),
+        if let Err(lost) = route.send(self.leaders.address(broker), &self.client_id, request, now) {
+            self.lose(broker, lost);
         }
     }
 
-    fn request(&mut self, partitions: &[usize], now: Instant) -> (ProduceRequest, Vec<(usize, u64)>) {
+    fn request(&mut self, partitions: &[usize], now: Instant) -> (ProduceRequest, Batches) {
         let mut dispatched = Vec::with_capacity(partitions.len());
         let mut batches = Vec::with_capacity(partitions.len());
         for index in partitions {
@@ -252,25 +204,15 @@ impl Sender {
 
     fn receive(&mut self, broker: Broker, now: Instant) {
         let Some(route) = self.routes.get_mut(&broker) else { return };
-        let (Some(link), Some(sent)) = (&mut route.link, &route.sent) else { return };
-        let failed = match link.receive::<ProduceRequest>(sent.under_way) {
-            Ok(None) if now < sent.since + ANSWER_TIMEOUT => return,
-            Ok(None) => Err(io::ErrorKind::TimedOut.into()),
-            Ok(Some(response)) => Ok(response),
-            Err(error) => Err(error),
-        };
-        let batches = route.sent.take().map_or(Vec::new(), |sent| sent.batches);
-        match failed {
-            Ok(response) => {
-                route.backoff.succeed();
-                self.take(response, batches, now);
-            }
-            Err(error) => self.unanswered(broker, batches, &error, now),
+        match route.receive(now) {
+            Ok(None) => {}
+            Ok(Some((response, batches))) => self.take(response, batches, now),
+            Err(lost) => self.lose(broker, lost),
         }
     }
 
     /// What a broker says to a request with these batches.
-    fn take(&mut self, response: ProduceResponse, mut batches: Vec<(usize, u64)>, now: Instant) {
+    fn take(&mut self, response: ProduceResponse, mut batches: Batches, now: Instant) {
         for answer in produce::answers(response) {
             let is_its = |(index, _): &(usize, u64)| {
                 let partition = &self.partitions[*index];
@@ -288,7 +230,7 @@ impl Sender {
     fn take_partition(&mut self, index: usize, answer: Answer, now: Instant) {
         let partition = &mut self.partitions[index];
         let fate = match answer.outcome {
-            Ok(offset) => partition.is_written(offset),
+            Ok(offset) => partition.written(offset),
             Err(refusal) => {
                 let producer = partition.producer();
                 tracing::debug!(
@@ -297,7 +239,7 @@ impl Sender {
                     error = %refusal.error,
                     "writing"
                 );
-                let fate = partition.is_refused(&refusal, now);
+                let fate = partition.refused(&refusal, now);
                 if partition.needs_producer()
                     && let Some(producer) = producer
                 {
@@ -313,42 +255,31 @@ impl Sender {
         self.tell(fate);
     }
 
-    /// The connection to a broker is lost, with these batches on their way.
-    fn unanswered(&mut self, broker: Broker, batches: Vec<(usize, u64)>, error: &io::Error, now: Instant) {
-        let why: Arc<str> = error.to_string().into();
-        let link = self.routes.get(&broker).and_then(|route| route.link.as_ref());
-        let has_gone_out = link.is_none_or(Link::has_sent);
-        self.unsettled(batches, &why, has_gone_out);
-        self.lose(broker, &why, now);
+    /// Somebody else may lead the broker's partitions soon.
+    fn lose(&mut self, broker: Broker, lost: Lost) {
+        tracing::debug!(broker, error = %lost.error, "writing");
+        self.unsettled(lost.batches, &lost.error.to_string().into(), lost.has_gone_out);
+        self.leaders.forget_broker(broker);
     }
 
     /// These batches go again, unless they have been given up.
-    fn unsettled(&mut self, batches: Vec<(usize, u64)>, why: &Arc<str>, has_gone_out: bool) {
+    fn unsettled(&mut self, batches: Batches, why: &Arc<str>, has_gone_out: bool) {
         for (index, batch) in batches {
             let partition = &mut self.partitions[index];
             match partition.awaits(batch) {
-                true if has_gone_out => partition.is_unanswered(why),
-                true => partition.is_unsent(why),
+                true if has_gone_out => partition.unanswered(why),
+                true => partition.unsent(why),
                 false => {}
             }
         }
-    }
-
-    /// Somebody else may lead a broker's partitions soon.
-    fn lose(&mut self, broker: Broker, why: &str, now: Instant) {
-        tracing::debug!(broker, why, "writing");
-        let route = self.routes.entry(broker).or_default();
-        route.link = None;
-        route.backoff.fail(now);
-        self.leaders.forget_broker(broker);
     }
 
     fn tell(&self, fate: Option<Fate>) {
         let Some(Fate { records, outcome }) = fate else { return };
         self.queue.release(records.iter().map(Waiting::size).sum());
         match outcome {
-            Ok(first) => (first..).zip(records).for_each(|(offset, waiting)| waiting.is_written(offset)),
-            Err((kind, why)) => records.into_iter().for_each(|waiting| waiting.has_failed(kind, &why)),
+            Ok(first) => (first..).zip(records).for_each(|(offset, waiting)| waiting.tell_written(offset)),
+            Err((kind, why)) => records.into_iter().for_each(|waiting| waiting.tell_failed(kind, &why)),
         }
     }
 }

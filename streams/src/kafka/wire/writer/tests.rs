@@ -179,7 +179,7 @@ fn batches(request: &ProduceRequest) -> Vec<Batch> {
                 producer: batch.producer_id,
                 epoch: batch.producer_epoch,
                 sequence: batch.base_sequence,
-                count: batch.record_count as i32,
+                count: batch.record_count,
             }
         })
         .collect();

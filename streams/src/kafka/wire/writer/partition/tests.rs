@@ -31,30 +31,17 @@ fn a_batch_is_as_large_as_it_may_be_and_one_record_may_be_larger() {
         assert!(partition.is_ready(now));
         assert_eq!(sent(&mut partition, now), (0, sequence, count));
         assert!(!partition.is_ready(now), "one batch is on its way");
-        assert_eq!(partition.is_written(0).unwrap().records.len(), count);
+        assert_eq!(partition.written(0).unwrap().records.len(), count);
     }
     assert!(!partition.is_ready(now), "nothing is left");
     assert_eq!(partition.due(), None);
 }
 
 #[test]
-fn numbers_begin_anew_after_the_largest_and_producers_after_the_last_epoch() {
-    let last = i32::MAX;
-    for (sequence, count, next) in [(0, 1, 1), (last - 1, 1, last), (last, 1, 0), (last - 1, 5, 3)] {
-        assert_eq!(following(sequence, count), next, "{sequence} + {count}");
-    }
-    for (epoch, next) in [(0, Some(1)), (i16::MAX - 1, Some(i16::MAX)), (i16::MAX, None)] {
-        let numbering = Numbering { identity: Identity { producer: 7, epoch }, sequence: 3 };
-        let next = next.map(|epoch| Numbering { identity: Identity { producer: 7, epoch }, sequence: 0 });
-        assert_eq!(next_epoch(numbering), next, "{epoch}");
-    }
-}
-
-#[test]
 fn what_has_not_gone_out_leaves_no_gap() {
     let start = Instant::now();
     let late = start + Duration::from_secs(20);
-    for (why_not, epoch) in [(Partition::is_unsent as fn(&mut _, &_), 0), (Partition::is_unanswered, 1)] {
+    for (why_not, epoch) in [(Partition::unsent as fn(&mut _, &_), 0), (Partition::unanswered, 1)] {
         let mut partition = partition(&[1, 1], start);
         assert_eq!(sent(&mut partition, start), (0, 0, 2));
         why_not(&mut partition, &"a test".into());
@@ -74,7 +61,7 @@ fn what_nobody_knows_is_never_told_to_be_refused() {
         let mut partition = partition(&[1, 1], now);
         sent(&mut partition, now);
         if !gone_out {
-            partition.is_unsent(&"a test".into());
+            partition.unsent(&"a test".into());
         }
         let [batch, waiting] = partition.give_up(ErrorKind::Fatal, "not allowed");
         assert_eq!(batch.unwrap().outcome.unwrap_err().0, kind);
