@@ -192,7 +192,7 @@ impl Partition {
             return None;
         }
         if refusal.error == ResponseError::DuplicateSequenceNumber {
-            return self.is_duplicate(refusal.offset);
+            return self.duplicate(refusal.offset);
         }
         let batch = self.batch.take()?;
         if batch.may_be_written {
@@ -222,7 +222,7 @@ impl Partition {
 
     /// The batch was written before. Where, the leader remembers of the last few only; ours is the last one, but if it does
     /// not say, nobody can.
-    fn is_duplicate(&mut self, offset: Option<i64>) -> Option<Fate> {
+    fn duplicate(&mut self, offset: Option<i64>) -> Option<Fate> {
         if let Some(offset) = offset {
             return self.written(offset);
         }
@@ -312,7 +312,8 @@ fn verdict(error: ResponseError) -> Verdict {
         ResponseError::OutOfOrderSequenceNumber => Verdict::Renumber,
         ResponseError::UnknownProducerId
         | ResponseError::InvalidProducerEpoch
-        | ResponseError::InvalidProducerIdMapping => Verdict::NewProducer,
+        | ResponseError::InvalidProducerIdMapping
+        | ResponseError::ProducerFenced => Verdict::NewProducer,
         // The leader may have had it before it said so.
         ResponseError::NotLeaderOrFollower
         | ResponseError::RequestTimedOut
