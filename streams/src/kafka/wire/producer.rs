@@ -9,23 +9,25 @@
 //! All that is sent together goes to each broker in one request. The next request waits for the answers to the last:
 //! so the numbers of a partition's records follow each other, and a request can be repeated as it was.
 
+mod offsets;
+mod partition;
+mod transaction;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
 use kafka_protocol::messages::{
-    EndTxnRequest, GroupId, InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId, TopicName,
-    TransactionalId, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    EndTxnRequest, GroupId, InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId,
+    TransactionalId, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
+use self::partition::Partition;
+use self::transaction::Transaction;
 use super::Generation;
-use super::batch::{Batch, Identity};
+use super::batch::Identity;
 use super::cluster::{Broker, CallError, Cluster, Coordinated, is_passing, wait};
 use super::link::UnderWay;
 use super::produce::{self, Refusal};
@@ -35,8 +37,6 @@ use crate::kafka::config::Settings;
 use crate::kafka::error::kind_of_refusal;
 use crate::record::{ProducerRecord, TopicPartition};
 
-/// A partition's batch grows no further: small enough for any topic, as far as single records allow.
-const MAX_BATCH: usize = 128 << 10;
 /// With so much at hand it is sent, while the worker goes on.
 const MAX_PENDING: usize = 256 << 10;
 
@@ -61,45 +61,6 @@ pub(in crate::kafka) struct Producer {
     /// Bytes that wait to be sent.
     pending: usize,
     transaction: Option<Transaction>,
-}
-
-/// The open transaction.
-#[derive(Debug, Default)]
-struct Transaction {
-    /// Whether the coordinator may know of it.
-    is_known: bool,
-    /// Why it can only be aborted.
-    failure: Option<ClientError>,
-    /// The last offset of each slot.
-    last: Vec<Option<i64>>,
-}
-
-#[derive(Debug)]
-struct Partition {
-    inside: Arc<str>,
-    topic: StrBytes,
-    number: i32,
-    /// The number of the next record in this transaction.
-    sequence: i32,
-    open: Option<Open>,
-    sealed: Option<Sealed>,
-}
-
-/// A batch that grows.
-#[derive(Debug)]
-struct Open {
-    batch: Batch,
-    slots: Slots,
-}
-
-/// The last record of each slot, by its place in the batch.
-type Slots = Vec<(usize, i32)>;
-
-/// A batch on its way, kept until Kafka has it.
-#[derive(Debug)]
-struct Sealed {
-    bytes: Bytes,
-    slots: Slots,
 }
 
 /// A request without its answer.
@@ -176,14 +137,7 @@ impl Producer {
         }
         let on_cluster = StrBytes::from_string(format!("{}{topic}", self.prefix));
         self.numbers.entry(topic.clone()).or_default().insert(number, self.partitions.len());
-        self.partitions.push(Partition {
-            inside: topic.clone(),
-            topic: on_cluster,
-            number,
-            sequence: 0,
-            open: None,
-            sealed: None,
-        });
+        self.partitions.push(Partition::new(topic.clone(), on_cluster, number));
         self.partitions.len() - 1
     }
 
@@ -194,10 +148,7 @@ impl Producer {
         self.pending = 0;
         let mut sealed = Vec::new();
         for (index, partition) in self.partitions.iter_mut().enumerate() {
-            if let Some(Open { batch, slots }) = partition.open.take() {
-                let sequence = partition.sequence;
-                partition.sequence = sequence.wrapping_add(batch.count());
-                partition.sealed = Some(Sealed { bytes: batch.seal(identity, sequence), slots });
+            if partition.seal(identity) {
                 sealed.push(index);
             }
         }
@@ -354,9 +305,7 @@ impl Producer {
         let Some(transaction) = self.transaction.take() else {
             return Err(self.failure(ErrorKind::Fatal, attempt, "none is open"));
         };
-        for partition in &mut self.partitions {
-            (partition.sequence, partition.open, partition.sealed) = (0, None, None);
-        }
+        self.partitions.iter_mut().for_each(Partition::clear);
         self.pending = 0;
         if !transaction.is_known {
             return Ok(());
@@ -406,36 +355,6 @@ impl Producer {
     }
 }
 
-impl Partition {
-    fn place(&self) -> String {
-        format!("write to {}-{}", self.inside, self.number)
-    }
-}
-
-impl Transaction {
-    fn note(&mut self, base: i64, slots: &Slots) {
-        for (slot, delta) in slots {
-            if self.last.len() <= *slot {
-                self.last.resize(slot + 1, None);
-            }
-            self.last[*slot] = self.last[*slot].max(Some(base + i64::from(*delta)));
-        }
-    }
-}
-
-impl Open {
-    fn push(&mut self, record: &ProducerRecord, slot: Option<usize>, now: Timestamp) {
-        if let Some(slot) = slot {
-            let delta = self.batch.count();
-            match self.slots.iter_mut().find(|(known, _)| *known == slot) {
-                Some((_, last)) => *last = delta,
-                None => self.slots.push((slot, delta)),
-            }
-        }
-        self.batch.push(record, now);
-    }
-}
-
 impl TransactionalProducer for Producer {
     fn init_transactions(&mut self) -> Result<(), ClientError> {
         self.identities = Some([self.init(0)?, self.init(1)?]);
@@ -460,13 +379,10 @@ impl TransactionalProducer for Producer {
         let now = Timestamp::of_wall_clock();
         let index = self.index_of(&record.topic, record.partition);
         let size = record.size();
-        let has_no_room = |open: &Open| open.batch.size() + size > MAX_BATCH;
-        if self.pending + size > MAX_PENDING || self.partitions[index].open.as_ref().is_some_and(has_no_room)
-        {
+        if self.pending + size > MAX_PENDING || !self.partitions[index].has_room(size) {
             self.dispatch(self.deadline())?;
         }
-        let new = || Open { batch: Batch::of_transaction(now), slots: Slots::new() };
-        self.partitions[index].open.get_or_insert_with(new).push(&record, slot, now);
+        self.partitions[index].push(&record, slot, now);
         self.pending += size;
         Ok(())
     }
@@ -476,8 +392,7 @@ impl TransactionalProducer for Producer {
         let deadline = self.deadline();
         self.dispatch(deadline)?;
         self.settle(deadline)?;
-        let last = &self.open()?.last;
-        Ok(last.iter().enumerate().filter_map(|(slot, offset)| Some((slot, (*offset)?))).collect())
+        Ok(self.open()?.last_offsets())
     }
 
     fn send_offsets(
@@ -500,14 +415,14 @@ impl TransactionalProducer for Producer {
             .with_group_id(GroupId(generation.group.clone()))
             .with_member_id(generation.member.clone())
             .with_generation_id(generation.generation)
-            .with_topics(self.positions(offsets));
+            .with_topics(offsets::positions(&self.prefix, offsets));
         let sent = self.cluster.call_coordinator(
             Coordinated::Group,
             &generation.group,
             &request,
             5,
             deadline,
-            first_refusal,
+            offsets::first_refusal,
         );
         match sent {
             Ok(_) => Ok(()),
@@ -531,32 +446,6 @@ impl TransactionalProducer for Producer {
         self.drain();
         self.end(false)
     }
-}
-
-impl Producer {
-    fn positions(&self, offsets: &[(TopicPartition, i64)]) -> Vec<TxnOffsetCommitRequestTopic> {
-        let mut topics: Vec<TxnOffsetCommitRequestTopic> = Vec::new();
-        for (partition, offset) in offsets {
-            let name = format!("{}{}", self.prefix, partition.topic);
-            let position = TxnOffsetCommitRequestPartition::default()
-                .with_partition_index(partition.partition)
-                .with_committed_offset(*offset);
-            match topics.iter_mut().find(|topic| *topic.name.0 == name) {
-                Some(topic) => topic.partitions.push(position),
-                None => topics.push(
-                    TxnOffsetCommitRequestTopic::default()
-                        .with_name(TopicName(StrBytes::from_string(name)))
-                        .with_partitions(vec![position]),
-                ),
-            }
-        }
-        topics
-    }
-}
-
-fn first_refusal(answer: &TxnOffsetCommitResponse) -> i16 {
-    let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
-    partitions.map(|partition| partition.error_code).find(|code| *code != 0).unwrap_or_default()
 }
 
 /// Nothing of a transaction can be tried again alone.
