@@ -7,6 +7,7 @@ mod figures;
 mod groups;
 mod members;
 mod outages;
+mod proxy;
 mod reading;
 mod topics;
 mod transactions;

@@ -6,11 +6,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use local_kafka::{Config, LocalKafka};
-use streams::kafka::Kafka;
+use streams::kafka::{Kafka, KafkaConfig};
 use streams::{Cleanup, ClientError, ClientSupplier, ErrorKind, Writer};
 
 use crate::cluster::{Cluster, PATIENCE, config, create, place, read, record, retried, soon, values};
 use crate::outages::pause;
+use crate::proxy::Proxy;
 
 const PARTITIONS: i32 = 2;
 /// How many records are under way at a time.
@@ -107,24 +108,22 @@ impl Stream {
     }
 }
 
-/// A broker to be maltreated, and each way to it, with topics of its own.
-fn maltreated() -> (LocalKafka, [(&'static str, Kafka); 2]) {
-    let broker = LocalKafka::start(Config::from_env()).unwrap();
-    let mut through_librdkafka = config(&broker, "through-librdkafka");
+/// Each way to the broker at `address`, with a topic of its own.
+fn ways(address: &str) -> [(&'static str, Kafka); 2] {
+    let config = |prefix: &str| KafkaConfig { topic_prefix: prefix.to_string(), ..KafkaConfig::new(address) };
+    let mut through_librdkafka = config("through-librdkafka.");
     through_librdkafka.client_settings.push(("statistics.interval.ms".to_string(), "0".to_string()));
-    let kafkas = [("the protocol", config(&broker, "spoken")), ("librdkafka", through_librdkafka)].map(
-        |(way, config)| {
-            let kafka = Kafka::new(config);
-            create(&kafka, "in", PARTITIONS, Cleanup::Delete);
-            (way, kafka)
-        },
-    );
-    (broker, kafkas)
+    [("the protocol", config("spoken.")), ("librdkafka", through_librdkafka)].map(|(way, config)| {
+        let kafka = Kafka::new(config);
+        create(&kafka, "in", PARTITIONS, Cleanup::Delete);
+        (way, kafka)
+    })
 }
 
 #[test]
 fn nothing_is_lost_or_doubled_when_a_broker_is_killed() {
-    let (mut broker, kafkas) = maltreated();
+    let mut broker = LocalKafka::start(Config::from_env()).unwrap();
+    let kafkas = ways(&broker.bootstrap_servers());
     let mut streams = kafkas.each_ref().map(|(_, kafka)| Stream::new(kafka));
     for _ in 0..3 {
         let is_back = AtomicBool::new(false);
@@ -156,8 +155,30 @@ fn nothing_is_lost_or_doubled_when_a_broker_is_killed() {
 }
 
 #[test]
+fn what_is_written_is_not_written_again_when_the_answer_is_lost() {
+    const CUTS: usize = 20;
+    let proxy = Proxy::new();
+    let mut settings = Config::from_env();
+    settings.settings.insert("advertised.listeners".to_string(), format!("BROKER://{}", proxy.address()));
+    let broker = LocalKafka::start(settings).unwrap();
+    proxy.lead_to(broker.bootstrap_servers());
+    for (way, kafka) in ways(&proxy.address()) {
+        let mut stream = Stream::new(&kafka);
+        for _ in 0..CUTS {
+            stream.run_for(100);
+            proxy.cut();
+            stream.run(|_| !proxy.is_cutting());
+        }
+        let (written, unknown) = stream.check(&kafka);
+        println!("{CUTS} answers lost, through {way}: {written} written, {unknown} not known");
+        assert_eq!(unknown, 0, "there was time to ask again");
+    }
+}
+
+#[test]
 fn what_is_late_is_not_written_after_what_comes_later() {
-    let (mut broker, [(_, kafka), _]) = maltreated();
+    let mut broker = LocalKafka::start(Config::from_env()).unwrap();
+    let [(_, kafka), _] = ways(&broker.bootstrap_servers());
     let mut stream = Stream::new(&kafka);
     stream.run_for(500);
     pause(&mut broker);
