@@ -531,20 +531,20 @@ fn who_is_told_may_be_the_last_to_hold_the_writer() {
     let (writer, _broker) = writer();
     let writer = Arc::new(writer);
     let (tell, told) = mpsc::channel();
-    let held = writer.clone();
-    writer.queue.push(value(1), {
-        let tell = tell.clone();
-        Box::new(move |_| {
-            drop(held);
-            tell.send(1).unwrap();
-        })
-    });
-    writer.queue.push(value(2), Box::new(move |_| tell.send(2).unwrap()));
+    let (go, may_go) = mpsc::channel::<()>();
+    let (held, tell_first) = (writer.clone(), tell.clone());
+    let first = move |_| {
+        may_go.recv().unwrap();
+        drop(held);
+        tell_first.send(1).unwrap();
+    };
+    writer.send(value(1), Box::new(first));
+    writer.send(value(2), Box::new(move |_| tell.send(2).unwrap()));
     writer.queue.stop();
     drop(writer);
-    let mut all = [told.recv_timeout(PATIENCE).unwrap(), told.recv_timeout(PATIENCE).unwrap()];
-    all.sort_unstable();
-    assert_eq!(all, [1, 2]);
+    go.send(()).unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(1), "it does not wait for itself");
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(2));
 }
 
 #[test]
