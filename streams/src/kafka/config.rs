@@ -24,7 +24,7 @@ pub struct KafkaConfig {
     /// After how long the broker aborts a transaction that was left open.
     pub transaction_timeout: Duration,
     /// Settings of librdkafka, for all clients: `security.protocol` and the like. They win over ours. With any of them
-    /// all clients are librdkafka's, the workers' too, which is slower.
+    /// all clients are librdkafka's, those of workers and writers too, which is slower.
     pub client_settings: Vec<(String, String)>,
 }
 

@@ -1,5 +1,5 @@
-//! The real door to Kafka: through librdkafka, and for what a worker does all the time through Kafka's protocol itself
-//! (`wire`), where the brokers speak it.
+//! The real door to Kafka: through librdkafka, and for what workers and writers do all the time through Kafka's protocol
+//! itself (`wire`), where the brokers speak it.
 //!
 //! What holds behind it:
 //!
@@ -39,7 +39,7 @@ use crate::client::{
 #[derive(Clone, Debug)]
 pub struct Kafka {
     settings: Arc<Settings>,
-    /// Whether workers speak the protocol themselves; asked once.
+    /// Whether workers and writers speak the protocol themselves; asked once.
     is_spoken: Arc<OnceLock<bool>>,
 }
 
@@ -49,8 +49,8 @@ impl Kafka {
         Self { settings: Arc::new(Settings(config)), is_spoken: Arc::default() }
     }
 
-    /// Whether a worker's clients can speak the protocol themselves. Settings of librdkafka, encryption among them, only
-    /// librdkafka knows; and its consumer and its producer belong together.
+    /// Whether a worker's clients, and writers, can speak the protocol themselves. Settings of librdkafka, encryption among
+    /// them, only librdkafka knows; and its consumer and its producer belong together.
     fn is_spoken(&self) -> Result<bool, ClientError> {
         if !self.settings.is_plain() {
             return Ok(false);
@@ -88,6 +88,10 @@ impl ClientSupplier for Kafka {
     }
 
     fn writer(&self) -> Result<Arc<dyn Writer>, ClientError> {
+        // Whoever writes need not wait for Kafka. As long as nobody can tell what its brokers speak, librdkafka does.
+        if matches!(self.is_spoken(), Ok(true)) {
+            return Ok(Arc::new(wire::RecordWriter::new(&self.settings)?));
+        }
         Ok(Arc::new(writer::RecordWriter::new(&self.settings)?))
     }
 

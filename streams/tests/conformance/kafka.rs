@@ -27,7 +27,7 @@ pub(crate) struct RealKafka {
 }
 
 impl RealKafka {
-    /// With workers' clients that speak the protocol themselves.
+    /// With workers' clients and writers that speak the protocol themselves.
     pub(crate) fn of(case: &str) -> Self {
         Self::with(&format!("{}.", case.replace('_', "-")), Vec::new())
     }

@@ -1,6 +1,7 @@
 //! Records in their partitions.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -88,6 +89,46 @@ pub(crate) fn a_writer_tells_each_offset_or_why_there_is_none(world: &dyn World)
     assert_eq!(written(world, record(&in_0, "k", &"x".repeat(1_048_000))), Ok(2), "not too large");
 }
 
+pub(crate) fn many_share_a_writer_and_the_records_of_each_stay_in_order(world: &dyn World) {
+    const SENDERS: usize = 8;
+    const EACH: usize = 200;
+    create(world, "in", 2, Cleanup::Delete);
+    let places = [place("in", 0), place("in", 1)];
+    let writer = world.clients().writer().unwrap();
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        for sender in 0..SENDERS {
+            let (writer, tell, places) = (&writer, &tell, &places);
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    let (tell, value) = (tell.clone(), format!("{sender} {number}"));
+                    let record = record(&places[number % 2], "k", &value);
+                    let told = move |offset| tell.send((number % 2, offset, value)).unwrap();
+                    writer.send(record, Box::new(told));
+                }
+            });
+        }
+    });
+    drop(tell);
+    let mut told: Vec<_> =
+        told.iter().map(|(place, offset, value)| (place, offset.unwrap(), value)).collect();
+    assert_eq!(told.len(), SENDERS * EACH, "each is told once");
+    told.sort();
+
+    let there = places.iter().enumerate().flat_map(|(number, place)| {
+        let values = values(world, &mut *reader_at(world, place, 0), SENDERS * EACH / 2);
+        (0..).zip(values).map(move |(offset, value)| (number, offset, value))
+    });
+    assert_eq!(told, there.collect::<Vec<_>>(), "each stands where it is said to");
+    for (place, sender) in (0..2).flat_map(|place| (0..SENDERS).map(move |sender| (place, sender))) {
+        let prefix = format!("{sender} ");
+        let of_sender = told.iter().filter(|(in_place, _, _)| *in_place == place);
+        let numbers =
+            of_sender.filter_map(|(_, _, value)| value.strip_prefix(&prefix)?.parse::<usize>().ok());
+        assert!(numbers.eq((place..EACH).step_by(2)), "sender {sender} in partition {place}");
+    }
+}
+
 pub(crate) fn deleted_records_are_out_of_range(world: &dyn World) {
     let in_0 = create_in(world);
     write(world, &in_0, &["a", "b", "c", "d"]);
@@ -172,6 +213,8 @@ pub(crate) fn what_is_not_there_may_come(world: &dyn World) {
         assert_eq!(producer.flush().unwrap_err().kind, ErrorKind::Abortable);
         producer.abort().unwrap();
     }
+    let unknown = written(world, record(&place("in", 7), "k", "v")).unwrap_err();
+    assert_eq!(unknown.kind, ErrorKind::Retriable, "{unknown}");
     reader.assign(&[(place("in", 7), 0)]).unwrap();
     let unknown = until(world, "an error", || reader.poll(WAIT).err());
     assert_eq!(unknown.kind, ErrorKind::Retriable, "{unknown}");

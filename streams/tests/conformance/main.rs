@@ -77,6 +77,7 @@ cases! {
         records_come_back_as_they_were_sent
         the_position_passes_control_records
         a_writer_tells_each_offset_or_why_there_is_none
+        many_share_a_writer_and_the_records_of_each_stay_in_order
         deleted_records_are_out_of_range
         assigning_again_drops_what_was_fetched
         topics_are_created_once_and_described

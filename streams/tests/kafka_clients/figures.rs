@@ -1,13 +1,15 @@
 //! What the clients cost; told, not judged. Run them alone, with `--ignored --nocapture`.
 
 use std::fs;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use local_kafka::{Config, LocalKafka};
-use streams::{GroupEvent, TopicPartition};
+use streams::{ClientSupplier, GroupEvent, TopicPartition};
 
-use crate::cluster::{Cluster, assigned_from_beginning, config, place, producer, record};
+use crate::cluster::{Cluster, PATIENCE, assigned_from_beginning, config, place, producer, record};
+use crate::members::through_librdkafka;
 
 #[test]
 #[ignore = "a measurement"]
@@ -74,6 +76,79 @@ fn a_burst() {
     }
     let (took, cpu) = (start.elapsed(), cpu_time() - cpu);
     println!("read: {:.0} records/s, {:?} of CPU each", rate(RECORDS, took), cpu / RECORDS as u32);
+}
+
+/// Both ways: one record at a time, then 256 under way.
+#[test]
+#[ignore = "a measurement"]
+fn writes() {
+    const ROUNDS: usize = 1_000;
+    const RECORDS: usize = 100_000;
+    let cluster = Cluster::of("writes");
+    cluster.create("in", 4);
+    let librdkafka = through_librdkafka(&cluster, "statistics.interval.ms", "0");
+    for (way, kafka) in [("the protocol", &cluster.kafka), ("librdkafka", &librdkafka)] {
+        let writer = kafka.writer().unwrap();
+        let (tell, told) = mpsc::channel();
+        let value = "v".repeat(300);
+        let send = |number: usize| {
+            let tell = tell.clone();
+            let record = record(&place("in", number as i32 % 4), "k", &value);
+            writer.send(record, Box::new(move |offset| tell.send(offset.unwrap()).unwrap()));
+        };
+        let mut took = Vec::new();
+        for number in 0..ROUNDS {
+            let start = Instant::now();
+            send(number);
+            told.recv_timeout(PATIENCE).unwrap();
+            took.push(start.elapsed());
+        }
+        took.sort();
+        let (start, cpu) = (Instant::now(), cpu_time());
+        (0..256).for_each(&send);
+        for number in 256..RECORDS {
+            told.recv_timeout(PATIENCE).unwrap();
+            send(number);
+        }
+        for _ in 0..256 {
+            told.recv_timeout(PATIENCE).unwrap();
+        }
+        let (elapsed, cpu) = (start.elapsed(), cpu_time() - cpu);
+        println!(
+            "through {way}: one write p50 {:?}, p99 {:?}; 256 under way {:.0} records/s, {:?} of CPU each",
+            took[ROUNDS / 2],
+            took[ROUNDS * 99 / 100],
+            rate(RECORDS, elapsed),
+            cpu / RECORDS as u32
+        );
+    }
+}
+
+/// How long after a new Kafka is there a writer has written its first record; both ways.
+#[test]
+#[ignore = "a measurement"]
+fn a_first_write() {
+    for way in ["the protocol", "librdkafka"] {
+        let took: Vec<(Duration, Duration)> = (0..5)
+            .map(|_| {
+                let broker = LocalKafka::start(Config::from_env()).unwrap();
+                let mut config = config(&broker, "first");
+                if way == "librdkafka" {
+                    config.client_settings.push(("statistics.interval.ms".to_string(), "0".to_string()));
+                }
+                let start = Instant::now();
+                let kafka = streams::kafka::Kafka::new(config);
+                let writer = kafka.writer().unwrap();
+                crate::cluster::create(&kafka, "in", 1, streams::Cleanup::Delete);
+                let created = start.elapsed();
+                let (tell, told) = mpsc::channel();
+                writer.send(record(&place("in", 0), "k", "v"), Box::new(move |t| tell.send(t).unwrap()));
+                told.recv_timeout(PATIENCE).unwrap().unwrap();
+                (created, start.elapsed())
+            })
+            .collect();
+        println!("through {way}, until the topic is there and until the record is written: {took:.0?}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::groups::step;
 use crate::outages::pause;
 
 /// The same cluster through librdkafka: a setting of its own asks for that.
-fn through_librdkafka(cluster: &Cluster, name: &str, value: &str) -> Kafka {
+pub(crate) fn through_librdkafka(cluster: &Cluster, name: &str, value: &str) -> Kafka {
     let client_settings = vec![(name.to_string(), value.to_string())];
     Kafka::new(KafkaConfig { client_settings, ..cluster.config.clone() })
 }

@@ -29,6 +29,7 @@ pub(super) struct Identity {
 /// Records of one partition that are being put together.
 #[derive(Debug)]
 pub(super) struct Batch {
+    attributes: i16,
     bytes: BytesMut,
     count: i32,
     first: Timestamp,
@@ -36,8 +37,14 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// Of records of a transaction, the first of which is sent now.
+    pub(super) fn of_transaction(now: Timestamp) -> Self {
+        Self { attributes: IS_TRANSACTIONAL, ..Self::new(now) }
+    }
+
+    /// Of records outside of any transaction.
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { bytes: BytesMut::zeroed(HEAD), count: 0, first: now, last: now }
+        Self { attributes: 0, bytes: BytesMut::zeroed(HEAD), count: 0, first: now, last: now }
     }
 
     /// How many records are in it.
@@ -87,7 +94,7 @@ impl Batch {
         head.put_i32(-1);
         head.put_i8(MAGIC);
         head.put_u32(0);
-        head.put_i16(IS_TRANSACTIONAL);
+        head.put_i16(self.attributes);
         head.put_i32(self.count - 1);
         head.put_i64(self.first.as_millis());
         head.put_i64(self.last.as_millis());
@@ -153,7 +160,7 @@ mod tests {
         let records =
             [record(None, None), record(Some(""), Some("")), record(Some("key"), Some(long)), with_headers];
 
-        let mut batch = Batch::new(Timestamp::from_millis(1_000));
+        let mut batch = Batch::of_transaction(Timestamp::from_millis(1_000));
         for (number, record) in records.iter().enumerate() {
             batch.push(record, Timestamp::from_millis(1_000 + number as i64 * 100));
         }
@@ -171,6 +178,15 @@ mod tests {
         let headers: Vec<_> = read[3].headers.iter().map(|(name, value)| (&**name, value.clone())).collect();
         assert_eq!(headers, [("a", Some(Bytes::from("1"))), ("b", None)]);
         assert_eq!(read.len(), 4);
+    }
+
+    #[test]
+    fn a_batch_outside_of_transactions_says_so() {
+        let mut batch = Batch::new(Timestamp::from_millis(1_000));
+        batch.push(&record(None, Some("v")), Timestamp::from_millis(1_000));
+        let mut sealed = batch.seal(Identity { producer: 7, epoch: 3 }, 11);
+        let read = &RecordBatchDecoder::decode(&mut sealed).unwrap().records[0];
+        assert_eq!((read.producer_id, read.producer_epoch, read.transactional), (7, 3, false));
     }
 
     #[test]

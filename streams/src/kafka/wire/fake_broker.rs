@@ -66,7 +66,9 @@ impl FakeBroker {
             peeked.as_ref().is_ok_and(|count| *count > 0)
                 || peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
         });
-        let ready = self.connections.iter().find(|connection| connection.peek(&mut [0]).is_ok())?;
+        // One that was open just now may have been closed since.
+        let has_some = |connection: &&TcpStream| connection.peek(&mut [0]).is_ok_and(|count| count > 0);
+        let ready = self.connections.iter().find(has_some)?;
         Some(Asked::read(ready.try_clone().unwrap()))
     }
 

@@ -22,7 +22,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Leaders {
     client_id: StrBytes,
     bootstrap: Vec<String>,
-    next_server: usize,
+    /// How many times one of the brokers was asked.
+    asked: usize,
     /// `host:port` of each broker.
     brokers: HashMap<Broker, String>,
     leaders: HashMap<StrBytes, Topic>,
@@ -62,7 +63,7 @@ impl Leaders {
         Self {
             client_id,
             bootstrap: bootstrap.split(',').map(|address| address.trim().to_string()).collect(),
-            next_server: 0,
+            asked: 0,
             brokers: HashMap::new(),
             leaders: HashMap::new(),
             question: None,
@@ -113,8 +114,7 @@ impl Leaders {
         let request = MetadataRequest::default()
             .with_topics(Some(topics.map(named).collect()))
             .with_allow_auto_topic_creation(false);
-        self.next_server = self.next_server.wrapping_add(1);
-        let opened = Link::open(self.server(), &self.client_id)
+        let opened = Link::open(&self.next_server(), &self.client_id)
             .and_then(|mut link| link.send(&request, 12).map(|under_way| (link, under_way)));
         // Until the answer shows that it was not in vain.
         self.backoff.fail(now);
@@ -126,10 +126,16 @@ impl Leaders {
         }
     }
 
-    /// Whose turn it is to be asked.
-    fn server(&self) -> &str {
+    /// Whose turn it is to be asked what all brokers know.
+    pub(super) fn next_server(&mut self) -> String {
+        self.asked = self.asked.wrapping_add(1);
         let known: Vec<&String> = self.bootstrap.iter().chain(self.brokers.values()).collect();
-        known[self.next_server % known.len()]
+        known[self.asked % known.len()].clone()
+    }
+
+    /// How many brokers there are, as far as is known.
+    pub(super) fn brokers(&self) -> usize {
+        self.brokers.len()
     }
 
     /// Takes the answer to the question under way, if it has come. Whether anything has been learnt.
@@ -203,22 +209,34 @@ impl Leaders {
     }
 }
 
-/// How long not to try again what was in vain: from 50 ms up to a second.
-#[derive(Clone, Copy, Debug, Default)]
+/// How long not to try again what was in vain: at first 50 ms, then twice as long each time, up to a second.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Backoff {
+    first: Duration,
+    longest: Duration,
     failures: u32,
     end: Option<Instant>,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::between(Duration::from_millis(50), Duration::from_secs(1))
+    }
+}
+
 impl Backoff {
+    pub(super) fn between(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, failures: 0, end: None }
+    }
+
     pub(super) fn fail(&mut self, now: Instant) {
-        let pause = Duration::from_millis(50).saturating_mul(1 << self.failures.min(5));
-        self.end = Some(now + pause.min(Duration::from_secs(1)));
+        let pause = self.first.saturating_mul(1 << self.failures.min(16));
+        self.end = Some(now + pause.min(self.longest));
         self.failures = self.failures.saturating_add(1);
     }
 
     pub(super) fn succeed(&mut self) {
-        *self = Self::default();
+        (self.failures, self.end) = (0, None);
     }
 
     pub(super) fn is_over(&self, now: Instant) -> bool {

@@ -12,10 +12,12 @@ mod group;
 mod leaders;
 mod link;
 mod member;
+mod produce;
 mod producer;
 mod rebalance;
 mod records;
 mod subscription;
+mod writer;
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -28,6 +30,7 @@ use crate::client::{ClientError, ErrorKind};
 
 pub(super) use self::member::Member;
 pub(super) use self::producer::Producer;
+pub(super) use self::writer::RecordWriter;
 
 /// How long the brokers may take to say what they speak.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -9,38 +9,36 @@
 //! All that is sent together goes to each broker in one request. The next request waits for the answers to the last:
 //! so the numbers of a partition's records follow each other, and a request can be repeated as it was.
 
+mod offsets;
+mod partition;
+mod transaction;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use kafka_protocol::error::{ParseResponseErrorCode, ResponseError};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{
-    EndTxnRequest, GroupId, InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId, TopicName,
-    TransactionalId, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    EndTxnRequest, GroupId, InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId,
+    TransactionalId, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
+use self::partition::Partition;
+use self::transaction::Transaction;
 use super::Generation;
-use super::batch::{Batch, Identity};
+use super::batch::Identity;
 use super::cluster::{Broker, CallError, Cluster, Coordinated, is_passing, wait};
 use super::link::UnderWay;
+use super::produce::{self, Refusal};
 use crate::Timestamp;
 use crate::client::{ClientError, ErrorKind, GroupMetadata, TransactionalProducer};
 use crate::kafka::config::Settings;
 use crate::kafka::error::kind_of_refusal;
 use crate::record::{ProducerRecord, TopicPartition};
 
-/// A partition's batch grows no further: small enough for any topic, as far as single records allow.
-const MAX_BATCH: usize = 256 << 10;
 /// With so much at hand it is sent, while the worker goes on.
 const MAX_PENDING: usize = 1 << 20;
-/// Written once all replicas that are in sync have it.
-const ACKS_ALL: i16 = -1;
 
 /// The producer of one worker.
 pub(in crate::kafka) struct Producer {
@@ -63,45 +61,6 @@ pub(in crate::kafka) struct Producer {
     /// Bytes that wait to be sent.
     pending: usize,
     transaction: Option<Transaction>,
-}
-
-/// The open transaction.
-#[derive(Debug, Default)]
-struct Transaction {
-    /// Whether the coordinator may know of it.
-    is_known: bool,
-    /// Why it can only be aborted.
-    failure: Option<ClientError>,
-    /// The last offset of each slot.
-    last: Vec<Option<i64>>,
-}
-
-#[derive(Debug)]
-struct Partition {
-    inside: Arc<str>,
-    topic: StrBytes,
-    number: i32,
-    /// The number of the next record in this transaction.
-    sequence: i32,
-    open: Option<Open>,
-    sealed: Option<Sealed>,
-}
-
-/// A batch that grows.
-#[derive(Debug)]
-struct Open {
-    batch: Batch,
-    slots: Slots,
-}
-
-/// The last record of each slot, by its place in the batch.
-type Slots = Vec<(usize, i32)>;
-
-/// A batch on its way, kept until Kafka has it.
-#[derive(Debug)]
-struct Sealed {
-    bytes: Bytes,
-    slots: Slots,
 }
 
 /// A request without its answer.
@@ -178,14 +137,7 @@ impl Producer {
         }
         let on_cluster = StrBytes::from_string(format!("{}{topic}", self.prefix));
         self.numbers.entry(topic.clone()).or_default().insert(number, self.partitions.len());
-        self.partitions.push(Partition {
-            inside: topic.clone(),
-            topic: on_cluster,
-            number,
-            sequence: 0,
-            open: None,
-            sealed: None,
-        });
+        self.partitions.push(Partition::new(topic.clone(), on_cluster, number));
         self.partitions.len() - 1
     }
 
@@ -196,10 +148,7 @@ impl Producer {
         self.pending = 0;
         let mut sealed = Vec::new();
         for (index, partition) in self.partitions.iter_mut().enumerate() {
-            if let Some(Open { batch, slots }) = partition.open.take() {
-                let sequence = partition.sequence;
-                partition.sequence = sequence.wrapping_add(batch.count());
-                partition.sealed = Some(Sealed { bytes: batch.seal(identity, sequence), slots });
+            if partition.seal(identity) {
                 sealed.push(index);
             }
         }
@@ -221,11 +170,11 @@ impl Producer {
             }
         }
         for (broker, partitions) in by_broker {
-            let request = self.produce(&partitions);
+            let request = self.request(&partitions);
             if let Some(transaction) = &mut self.transaction {
                 transaction.is_known = true;
             }
-            match self.cluster.send(broker, &request, 12) {
+            match self.cluster.send(broker, &request, produce::VERSION) {
                 Ok(request) => self.in_flight.push(InFlight { broker, request }),
                 Err(error) => unsent = Err(error.into()),
             }
@@ -233,27 +182,13 @@ impl Producer {
         unsent
     }
 
-    fn produce(&self, partitions: &[usize]) -> ProduceRequest {
-        let mut topics: Vec<TopicProduceData> = Vec::new();
-        for partition in partitions.iter().map(|index| &self.partitions[*index]) {
-            let Some(sealed) = &partition.sealed else { continue };
-            let written = PartitionProduceData::default()
-                .with_index(partition.number)
-                .with_records(Some(sealed.bytes.clone()));
-            match topics.iter_mut().find(|topic| topic.name.0 == partition.topic) {
-                Some(topic) => topic.partition_data.push(written),
-                None => topics.push(
-                    TopicProduceData::default()
-                        .with_name(TopicName(partition.topic.clone()))
-                        .with_partition_data(vec![written]),
-                ),
-            }
-        }
-        ProduceRequest::default()
-            .with_transactional_id(Some(self.transactional_id()))
-            .with_acks(ACKS_ALL)
-            .with_timeout_ms(self.timeout.as_millis() as i32)
-            .with_topic_data(topics)
+    fn request(&self, partitions: &[usize]) -> ProduceRequest {
+        let partitions = partitions.iter().map(|index| &self.partitions[*index]);
+        let batches = partitions.filter_map(|partition| {
+            let sealed = partition.sealed.as_ref()?;
+            Some((&partition.topic, partition.number, &sealed.bytes))
+        });
+        produce::request(batches, self.timeout).with_transactional_id(Some(self.transactional_id()))
     }
 
     /// Waits until Kafka has all that was sent, and sends again what it did not take yet.
@@ -303,38 +238,35 @@ impl Producer {
     /// What a broker says to a request.
     fn take(
         &mut self,
-        answer: ProduceResponse,
+        response: ProduceResponse,
         again: &mut Option<String>,
         failure: &mut Option<ClientError>,
     ) {
-        for topic in answer.responses {
-            for written in topic.partition_responses {
-                let found = self
-                    .partitions
-                    .iter_mut()
-                    .find(|partition| partition.number == written.index && partition.topic == topic.name.0);
-                let Some(partition) = found else { continue };
-                match written.error_code.err() {
-                    None => {
-                        let Some(sealed) = partition.sealed.take() else { continue };
-                        if let Some(transaction) = &mut self.transaction {
-                            transaction.note(written.base_offset, &sealed.slots);
-                        }
+        for answer in produce::answers(response) {
+            let found = self
+                .partitions
+                .iter_mut()
+                .find(|partition| partition.number == answer.partition && partition.topic == answer.topic);
+            let Some(partition) = found else { continue };
+            match answer.outcome {
+                Ok(base_offset) => {
+                    let Some(sealed) = partition.sealed.take() else { continue };
+                    if let Some(transaction) = &mut self.transaction {
+                        transaction.note(base_offset, &sealed.slots);
                     }
-                    Some(error) if is_passing(error) => {
-                        if error != ResponseError::ConcurrentTransactions {
-                            self.cluster.forget_leader(&partition.topic, partition.number);
-                        }
-                        *again = Some(error.to_string());
+                }
+                Err(Refusal { error, .. }) if is_passing(error) => {
+                    if error != ResponseError::ConcurrentTransactions {
+                        self.cluster.forget_leader(&partition.topic, partition.number);
                     }
-                    Some(error) => {
-                        partition.sealed = None;
-                        let kind = in_transaction(kind_of_refusal(error));
-                        let reason = written.error_message.map_or(error.to_string(), |m| m.to_string());
-                        // A refused record tells more than what went down with it.
-                        if failure.is_none() || kind == ErrorKind::Refused {
-                            *failure = Some(ClientError { kind, attempted: partition.place(), reason });
-                        }
+                    *again = Some(error.to_string());
+                }
+                Err(Refusal { error, reason, .. }) => {
+                    partition.sealed = None;
+                    let kind = in_transaction(kind_of_refusal(error));
+                    // A refused record tells more than what went down with it.
+                    if failure.is_none() || kind == ErrorKind::Refused {
+                        *failure = Some(ClientError { kind, attempted: partition.place(), reason });
                     }
                 }
             }
@@ -373,9 +305,7 @@ impl Producer {
         let Some(transaction) = self.transaction.take() else {
             return Err(self.failure(ErrorKind::Fatal, attempt, "none is open"));
         };
-        for partition in &mut self.partitions {
-            (partition.sequence, partition.open, partition.sealed) = (0, None, None);
-        }
+        self.partitions.iter_mut().for_each(Partition::clear);
         self.pending = 0;
         if !transaction.is_known {
             return Ok(());
@@ -425,36 +355,6 @@ impl Producer {
     }
 }
 
-impl Partition {
-    fn place(&self) -> String {
-        format!("write to {}-{}", self.inside, self.number)
-    }
-}
-
-impl Transaction {
-    fn note(&mut self, base: i64, slots: &Slots) {
-        for (slot, delta) in slots {
-            if self.last.len() <= *slot {
-                self.last.resize(slot + 1, None);
-            }
-            self.last[*slot] = self.last[*slot].max(Some(base + i64::from(*delta)));
-        }
-    }
-}
-
-impl Open {
-    fn push(&mut self, record: &ProducerRecord, slot: Option<usize>, now: Timestamp) {
-        if let Some(slot) = slot {
-            let delta = self.batch.count();
-            match self.slots.iter_mut().find(|(known, _)| *known == slot) {
-                Some((_, last)) => *last = delta,
-                None => self.slots.push((slot, delta)),
-            }
-        }
-        self.batch.push(record, now);
-    }
-}
-
 impl TransactionalProducer for Producer {
     fn init_transactions(&mut self) -> Result<(), ClientError> {
         self.identities = Some([self.init(0)?, self.init(1)?]);
@@ -479,13 +379,10 @@ impl TransactionalProducer for Producer {
         let now = Timestamp::of_wall_clock();
         let index = self.index_of(&record.topic, record.partition);
         let size = record.size();
-        let has_no_room = |open: &Open| open.batch.size() + size > MAX_BATCH;
-        if self.pending + size > MAX_PENDING || self.partitions[index].open.as_ref().is_some_and(has_no_room)
-        {
+        if self.pending + size > MAX_PENDING || !self.partitions[index].has_room(size) {
             self.dispatch(self.deadline())?;
         }
-        let new = || Open { batch: Batch::new(now), slots: Slots::new() };
-        self.partitions[index].open.get_or_insert_with(new).push(&record, slot, now);
+        self.partitions[index].push(&record, slot, now);
         self.pending += size;
         Ok(())
     }
@@ -495,8 +392,7 @@ impl TransactionalProducer for Producer {
         let deadline = self.deadline();
         self.dispatch(deadline)?;
         self.settle(deadline)?;
-        let last = &self.open()?.last;
-        Ok(last.iter().enumerate().filter_map(|(slot, offset)| Some((slot, (*offset)?))).collect())
+        Ok(self.open()?.last_offsets())
     }
 
     fn send_offsets(
@@ -519,14 +415,14 @@ impl TransactionalProducer for Producer {
             .with_group_id(GroupId(generation.group.clone()))
             .with_member_id(generation.member.clone())
             .with_generation_id(generation.generation)
-            .with_topics(self.positions(offsets));
+            .with_topics(offsets::positions(&self.prefix, offsets));
         let sent = self.cluster.call_coordinator(
             Coordinated::Group,
             &generation.group,
             &request,
             5,
             deadline,
-            first_refusal,
+            offsets::first_refusal,
         );
         match sent {
             Ok(_) => Ok(()),
@@ -550,32 +446,6 @@ impl TransactionalProducer for Producer {
         self.drain();
         self.end(false)
     }
-}
-
-impl Producer {
-    fn positions(&self, offsets: &[(TopicPartition, i64)]) -> Vec<TxnOffsetCommitRequestTopic> {
-        let mut topics: Vec<TxnOffsetCommitRequestTopic> = Vec::new();
-        for (partition, offset) in offsets {
-            let name = format!("{}{}", self.prefix, partition.topic);
-            let position = TxnOffsetCommitRequestPartition::default()
-                .with_partition_index(partition.partition)
-                .with_committed_offset(*offset);
-            match topics.iter_mut().find(|topic| *topic.name.0 == name) {
-                Some(topic) => topic.partitions.push(position),
-                None => topics.push(
-                    TxnOffsetCommitRequestTopic::default()
-                        .with_name(TopicName(StrBytes::from_string(name)))
-                        .with_partitions(vec![position]),
-                ),
-            }
-        }
-        topics
-    }
-}
-
-fn first_refusal(answer: &TxnOffsetCommitResponse) -> i16 {
-    let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
-    partitions.map(|partition| partition.error_code).find(|code| *code != 0).unwrap_or_default()
 }
 
 /// Nothing of a transaction can be tried again alone.
