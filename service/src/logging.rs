@@ -27,8 +27,8 @@ fn filter(argument: Option<&str>, rust_log: Option<String>) -> String {
     asked.unwrap_or_else(|| DEFAULT.to_owned())
 }
 
-/// The HTTP server tells of each of its threads.
-const DEFAULT: &str = "info,actix_server=warn";
+/// The HTTP server tells of each of its threads, and the stores of each of their files.
+const DEFAULT: &str = "info,actix_server=warn,fjall=warn,lsm_tree=warn";
 
 #[cfg(test)]
 mod tests {

@@ -171,6 +171,18 @@ impl BufferedStore {
         result
     }
 
+    /// Whether the disk says it already: nothing of nothing, or the same of a moment ago.
+    fn needs_no_write(&self, checkpoint: Checkpoint) -> Result<bool, BackendError> {
+        let buffer = self.read();
+        if !buffer.changes.is_empty() || !buffer.leaving.is_empty() {
+            return Ok(false);
+        }
+        let on_disk = self.disk.checkpoint()?;
+        Ok(on_disk.is_none_or(|on_disk| {
+            on_disk.offset == checkpoint.offset && checkpoint.at.since(on_disk.at) < MOST_TIME
+        }))
+    }
+
     /// Brings all changes to the disk, in one write. Who reads meanwhile finds them here or there.
     fn flush(&self, checkpoint: Checkpoint) -> Result<(), BackendError> {
         let changes = self.change(Buffer::leave);
@@ -206,6 +218,10 @@ impl StoreBackend for BufferedStore {
             self.disk.apply(Vec::new(), checkpoint)?;
         }
         let is_asked_for = changes.is_empty();
+        if is_asked_for && self.needs_no_write(checkpoint)? {
+            self.write().checkpoint = Some(checkpoint);
+            return Ok(());
+        }
         let (bytes, is_old) = self.change(|buffer| {
             let taken_in = buffer.take_in(changes, checkpoint, &*self.disk);
             taken_in.map(|()| (buffer.bytes, buffer.is_old(checkpoint.at)))
@@ -278,6 +294,24 @@ mod tests {
             assert_eq!(store.checkpoint().unwrap(), Some(last.1), "{case}");
             assert_eq!(disk.get(b"a").unwrap().is_some(), on_disk.is_some(), "{case}");
             assert_eq!(store.get(b"a").unwrap(), Some("1".into()), "{case}");
+        }
+    }
+
+    #[test]
+    fn the_disk_is_not_told_what_it_says_already() {
+        let (disk, store) = buffered();
+        store.apply(vec![], at(0, 7)).unwrap();
+        assert_eq!((store.checkpoint().unwrap(), disk.checkpoint().unwrap()), (Some(at(0, 7)), None));
+        store.apply(vec![change("a", Some("1"))], at(3, 10)).unwrap();
+        for (asked, on_disk) in [
+            (at(3, 10), at(3, 10)),
+            (at(3, 30_009), at(3, 10)),
+            (at(3, 30_010), at(3, 30_010)),
+            (at(4, 30_011), at(4, 30_011)),
+        ] {
+            store.apply(vec![], asked).unwrap();
+            assert_eq!(store.checkpoint().unwrap(), Some(asked));
+            assert_eq!(disk.checkpoint().unwrap(), Some(on_disk), "asked to say {asked:?}");
         }
     }
 
