@@ -45,6 +45,14 @@ pub(crate) enum Answer {
     End { input: TopicPartition, as_of: Timestamp, end: i64 },
 }
 
+/// Without a reader nothing can be prepared. A question for an end is asked again.
+fn refuse(answers: &Sender<Answer>, request: Request, error: &ClientError) {
+    let Request::Prepare { assignment, partitions } = request else { return };
+    for partition in partitions {
+        answers.send(Answer::Refused { assignment, partition, reason: error.to_string() });
+    }
+}
+
 /// All that a task needs to run.
 pub(crate) struct Prepared {
     pub(crate) assignment: u64,
@@ -142,27 +150,39 @@ struct StoreRestore {
 }
 
 impl Restorer {
-    pub(crate) fn new(
+    /// Serves until the worker is gone.
+    ///
+    /// The reader is made with the first request. librdkafka asks for the group's coordinator when a client is made,
+    /// and where there is none yet it asks again only half a second later; a request comes when the group has one.
+    pub(crate) fn serve(
         application: Arc<Application>,
-        reader: Box<dyn Reader>,
         requests: Receiver<Request>,
         answers: Sender<Answer>,
         delete_retention: Duration,
-    ) -> Self {
-        Self {
-            application,
-            reader,
-            requests,
-            answers,
-            delete_retention,
-            assignment: 0,
-            waiting: Vec::new(),
-            restoring: Vec::new(),
+    ) {
+        while let Some(request) = requests.recv() {
+            match application.clients.reader(&application.topology.application) {
+                Ok(reader) => {
+                    let (assignment, waiting, restoring) = (0, Vec::new(), Vec::new());
+                    let mut restorer = Self {
+                        application,
+                        reader,
+                        requests,
+                        answers,
+                        delete_retention,
+                        assignment,
+                        waiting,
+                        restoring,
+                    };
+                    restorer.take(request);
+                    return restorer.run();
+                }
+                Err(error) => refuse(&answers, request, &error),
+            }
         }
     }
 
-    /// Serves until the worker is gone.
-    pub(crate) fn run(mut self) {
+    fn run(mut self) {
         while self.take_requests() {
             if let Err(error) = self.step() {
                 warn!(%error, "restore: trying again");

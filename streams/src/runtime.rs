@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::application::{Application, Leases};
-use crate::client::{ClientError, ClientSupplier, ErrorKind, Membership, Reader, TransactionalProducer};
+use crate::client::{ClientError, ClientSupplier, ErrorKind, Membership, TransactionalProducer};
 use crate::global::TableState;
 use crate::global_reader::GlobalReader;
 use crate::health::Health;
@@ -18,7 +18,6 @@ use crate::metrics::Metrics;
 use crate::owners::Owners;
 use crate::purge;
 use crate::readers::{Queries, Readers};
-use crate::record::TopicPartition;
 use crate::restore::{RestoreError, Restorer};
 use crate::setup::{SetupError, Topics};
 use crate::state_directory::{InstanceState, StateDirectory, StateDirectoryError};
@@ -369,16 +368,6 @@ fn keep_working(
     info!(role, "stopped");
 }
 
-/// Waits until the group has a coordinator that answers, and finds the partitions' leaders: the restorer's first questions
-/// take as long as that, and a member that finds no coordinator asks again only seconds later. What is answered does not
-/// matter.
-fn warm_up(application: &Application, reader: &mut dyn Reader) {
-    let input = application.topology.source_topics().next().map(|topic| topic.name.clone());
-    let inputs: Vec<_> = input.into_iter().map(|topic| TopicPartition::new(topic, 0)).collect();
-    let answered = reader.committed(&inputs).is_ok() && reader.watermarks(&inputs).is_ok();
-    debug!(answered, "warmed up");
-}
-
 fn work(
     application: &Arc<Application>,
     role: &str,
@@ -386,15 +375,18 @@ fn work(
     delete_retention: Duration,
 ) -> Result<(), WorkerError> {
     let group = application.topology.application.to_string();
-    let mut reader = application.clients.reader(&group)?;
-    warm_up(application, &mut *reader);
     let consumer =
         application.clients.consumer(&Membership { group, client_id: application.client_id.clone() })?;
     let (requests, asked) = mailbox::channel(&*application.host);
     let (answers, answered) = mailbox::channel(&*application.host);
-    let restorer = Restorer::new(application.clone(), reader, asked, answers, delete_retention);
-    let restorer = spawn(application, &format!("restore-{role}"), move || restorer.run()).map_err(|e| {
-        ClientError { kind: ErrorKind::Fatal, attempted: "start a thread".to_string(), reason: e.to_string() }
+    let restored = application.clone();
+    let restorer = spawn(application, &format!("restore-{role}"), move || {
+        Restorer::serve(restored, asked, answers, delete_retention);
+    });
+    let restorer = restorer.map_err(|e| ClientError {
+        kind: ErrorKind::Fatal,
+        attempted: "start a thread".to_string(),
+        reason: e.to_string(),
     })?;
     let worker = Worker::new(role.to_string(), application.clone(), consumer, producer, requests, answered);
     // The worker ends with its side of the channel, and so the restorer ends.
