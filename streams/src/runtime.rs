@@ -7,7 +7,9 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use crate::application::{Application, Leases};
-use crate::client::{ClientError, ClientSupplier, ErrorKind, Membership, TransactionalProducer};
+use crate::client::{
+    ClientError, ClientSupplier, ErrorKind, GroupConsumer, Membership, TransactionalProducer,
+};
 use crate::global::TableState;
 use crate::global_reader::GlobalReader;
 use crate::health::Health;
@@ -301,10 +303,6 @@ fn begin(
     for former in &ids.former {
         application.clients.producer(former)?.init_transactions()?;
     }
-    // Before the first fetch: what these ids left open is decided.
-    let producers: Vec<_> =
-        ids.current.iter().map(|id| producer(application, id)).collect::<Result<_, _>>()?;
-
     let mut threads = Vec::new();
     if !application.readers.tables.is_empty() {
         let reader = application.clients.reader(&application.topology.application)?;
@@ -312,12 +310,15 @@ fn begin(
         global.catch_up()?;
         threads.push(spawn(application, "global", move || global.run())?);
     }
-    for (number, (id, producer)) in ids.current.into_iter().zip(producers).enumerate() {
+    // Before the first fetch: what these ids left open is decided.
+    let clients: Vec<_> =
+        ids.current.iter().map(|id| WorkersClients::new(application, id)).collect::<Result<_, _>>()?;
+    for (number, (id, clients)) in ids.current.into_iter().zip(clients).enumerate() {
         let worker = application.clone();
         let role = format!("worker-{number}");
         application.health.set(&role, "starting");
         threads.push(spawn(application, &role.clone(), move || {
-            keep_working(&worker, &role, &id, producer, delete_retention);
+            keep_working(&worker, &role, &id, clients, delete_retention);
         })?);
     }
     threads.push(spawn(application, "purge", {
@@ -327,10 +328,24 @@ fn begin(
     Ok(threads)
 }
 
-fn producer(application: &Application, id: &str) -> Result<Box<dyn TransactionalProducer>, ClientError> {
-    let mut producer = application.clients.producer(id)?;
-    producer.init_transactions()?;
-    Ok(producer)
+/// What a worker begins with: a member that has set out to join the group, and a producer that may begin.
+struct WorkersClients {
+    consumer: Box<dyn GroupConsumer>,
+    producer: Box<dyn TransactionalProducer>,
+}
+
+impl WorkersClients {
+    fn new(application: &Application, transactional_id: &str) -> Result<Self, ClientError> {
+        let Application { topology, clients, client_id, .. } = application;
+        let (group, client_id) = (topology.application.to_string(), client_id.clone());
+        let mut consumer = clients.consumer(&Membership { group, client_id })?;
+        let topics: Vec<Arc<str>> = topology.source_topics().map(|topic| topic.name.clone()).collect();
+        // The group is being joined while the coordinator of transactions is found.
+        consumer.subscribe(&topics)?;
+        let mut producer = clients.producer(transactional_id)?;
+        producer.init_transactions()?;
+        Ok(Self { consumer, producer })
+    }
 }
 
 /// Runs a worker, and another one in its place when it ends without having been asked to.
@@ -338,20 +353,20 @@ fn keep_working(
     application: &Arc<Application>,
     role: &str,
     transactional_id: &str,
-    first: Box<dyn TransactionalProducer>,
+    first: WorkersClients,
     delete_retention: Duration,
 ) {
-    let mut producer_at_hand = Some(first);
+    let mut clients_at_hand = Some(first);
     let mut attempt = 0;
     while !application.stop.is_requested() {
         let started = application.host.now();
-        let result = match producer_at_hand.take() {
-            Some(producer) => Ok(producer),
-            None => producer(application, transactional_id),
+        let result = match clients_at_hand.take() {
+            Some(clients) => Ok(clients),
+            None => WorkersClients::new(application, transactional_id),
         };
-        let result = result.map_err(WorkerError::from).and_then(|producer| {
+        let result = result.map_err(WorkerError::from).and_then(|clients| {
             // A processor that panics must not end the application in silence.
-            let work = || work(application, role, producer, delete_retention);
+            let work = || work(application, role, clients, delete_retention);
             catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(WorkerError::Panicked))
         });
         let Err(error) = result else { break };
@@ -371,12 +386,9 @@ fn keep_working(
 fn work(
     application: &Arc<Application>,
     role: &str,
-    producer: Box<dyn TransactionalProducer>,
+    clients: WorkersClients,
     delete_retention: Duration,
 ) -> Result<(), WorkerError> {
-    let group = application.topology.application.to_string();
-    let consumer =
-        application.clients.consumer(&Membership { group, client_id: application.client_id.clone() })?;
     let (requests, asked) = mailbox::channel(&*application.host);
     let (answers, answered) = mailbox::channel(&*application.host);
     let restored = application.clone();
@@ -388,6 +400,7 @@ fn work(
         attempted: "start a thread".to_string(),
         reason: e.to_string(),
     })?;
+    let WorkersClients { consumer, producer } = clients;
     let worker = Worker::new(role.to_string(), application.clone(), consumer, producer, requests, answered);
     // The worker ends with its side of the channel, and so the restorer ends.
     let result = worker.run();

@@ -162,9 +162,6 @@ impl Worker {
 
     /// Works until the stop is requested, then finishes the transaction and leaves the group.
     pub(crate) fn run(mut self) -> Result<(), WorkerError> {
-        let topics: Vec<Arc<str>> =
-            self.application.topology.source_topics().map(|topic| topic.name.clone()).collect();
-        self.consumer.subscribe(&topics)?;
         self.report();
         let result = loop {
             if self.application.stop.is_requested() {

@@ -125,8 +125,7 @@ impl FjallStore {
             let reason = format!("its name {name:?} has more than {LONGEST_NAME} bytes");
             return Err(BackendError { attempted, source: reason.into() });
         }
-        let store =
-            Self { database: database.clone(), name: name.to_string(), keyspace: RwLock::default() };
+        let store = Self { database: database.clone(), name: name.to_string(), keyspace: RwLock::default() };
         if database.keyspace_exists(name) {
             store.create().map_err(|e| BackendError::new(attempted, e))?;
         }
@@ -144,17 +143,16 @@ impl FjallStore {
         Ok(keyspace)
     }
 
-    fn write(
-        &self,
-        changes: &BTreeMap<Bytes, Option<Bytes>>,
-        checkpoint: Checkpoint,
-    ) -> fjall::Result<()> {
+    fn write(&self, changes: &BTreeMap<Bytes, Option<Bytes>>, checkpoint: Checkpoint) -> fjall::Result<()> {
         let keyspace = match self.keyspace() {
             Some(keyspace) => keyspace,
             None => self.create()?,
         };
         let mut table = keyspace.start_ingestion()?;
-        table.write(CHECKPOINT, [checkpoint.offset, checkpoint.at.as_millis()].map(i64::to_be_bytes).concat())?;
+        table.write(
+            CHECKPOINT,
+            [checkpoint.offset, checkpoint.at.as_millis()].map(i64::to_be_bytes).concat(),
+        )?;
         let mut entry = vec![ENTRY];
         for (key, value) in changes {
             entry.truncate(1);

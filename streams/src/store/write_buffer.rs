@@ -120,7 +120,8 @@ impl Buffer {
                 && !matches!(self.leaving.get(&key), Some(Some(_)))
                 && disk.get(&key)?.is_none();
             let key_length = key.len();
-            let size = |value: &Option<Bytes>| ENTRY_BYTES + key_length + value.as_ref().map_or(0, Bytes::len);
+            let size =
+                |value: &Option<Bytes>| ENTRY_BYTES + key_length + value.as_ref().map_or(0, Bytes::len);
             let before = if is_needless {
                 self.changes.remove(&key)
             } else {
@@ -282,7 +283,12 @@ mod tests {
             ("young and few", 0, (vec![change("b", Some("2"))], at(2, 29_999)), None),
             ("old", 0, (vec![change("b", Some("2"))], at(2, 30_000)), Some(2)),
             ("many", 0, (vec![change("b", Some(&large))], at(2, 0)), Some(2)),
-            ("many with those of others", BUDGET, (vec![change("b", Some(&large[..200]))], at(2, 0)), Some(2)),
+            (
+                "many with those of others",
+                BUDGET,
+                (vec![change("b", Some(&large[..200]))], at(2, 0)),
+                Some(2),
+            ),
             ("few with those of others", BUDGET, (vec![change("b", Some("2"))], at(2, 0)), None),
             ("asked for", 0, (vec![], at(1, 5)), Some(1)),
         ] {

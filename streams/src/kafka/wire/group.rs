@@ -50,6 +50,8 @@ const LOOKS: usize = 10;
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// After so many calls that came to nothing the pauses grow: a coordinator that is being loaded is there in a moment.
+const SOON: u32 = 8;
 
 /// How a member takes part in its group.
 #[derive(Clone, Debug)]
@@ -415,7 +417,7 @@ impl Group {
 
     /// How long to wait after a call that came to nothing.
     fn pause(&self) -> Duration {
-        MIN_PAUSE.saturating_mul(1 << self.failures.saturating_sub(1).min(5)).min(MAX_PAUSE)
+        MIN_PAUSE.saturating_mul(1 << self.failures.saturating_sub(SOON).min(5)).min(MAX_PAUSE)
     }
 
     /// Waits, as long as the membership is wanted.
