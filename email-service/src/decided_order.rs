@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 /// An order with its JSON as it came, in which it goes on: what is passed on is not taken apart. What is not read
-/// here may be anything that is JSON; the mailer will say what is wrong with it.
+/// here may be anything that is JSON; the mailer says what is wrong with it when it has somebody to write to.
 #[derive(Debug, Clone)]
 pub struct DecidedOrder {
     json: Box<RawValue>,

@@ -73,6 +73,8 @@ pub(crate) enum RestoreError {
 
 const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(100);
+/// What a write that failed leaves on the disk stays there until the stores are opened anew.
+const DISK_RETRY: Duration = Duration::from_secs(2);
 const BATCH: usize = 10_000;
 const PROGRESS: Duration = Duration::from_secs(5);
 /// No transaction is open for so long, but one that its coordinator has forgotten.
@@ -187,7 +189,11 @@ impl Restorer {
             if let Err(error) = self.step() {
                 warn!(%error, "restore: trying again");
                 self.start_over();
-                self.requests.wait(RETRY);
+                self.requests.wait(if matches!(error, RestoreError::Backend(_)) {
+                    DISK_RETRY
+                } else {
+                    RETRY
+                });
             }
         }
     }

@@ -252,10 +252,10 @@ fn spawn(
 
 /// Sets up, with retries, and then keeps the workers running until the stop is requested.
 fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &dyn InstanceState) {
-    let mut attempt = 0;
+    let (mut attempt, mut is_first) = (0, true);
     let mut said = String::new();
     loop {
-        let longest = match begin(application, config, state) {
+        let longest = match begin(application, config, state, &mut is_first) {
             Ok(threads) => {
                 application.health.clear(SETUP);
                 threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -287,11 +287,13 @@ fn backoff(attempt: &mut usize) -> Duration {
     wait
 }
 
-/// Topics, transactional ids, global tables; then the workers. The threads that run from then on.
+/// Topics, transactional ids, global tables; then the workers. The threads that run from then on. `is_first` as long as it
+/// has not come to the workers' clients.
 fn begin(
     application: &Arc<Application>,
     config: &StreamsConfig,
     state: &dyn InstanceState,
+    is_first: &mut bool,
 ) -> Result<Vec<Box<dyn Thread>>, RunError> {
     let delete_retention = {
         let mut admin = application.clients.admin()?;
@@ -303,6 +305,12 @@ fn begin(
     for former in &ids.former {
         application.clients.producer(former)?.init_transactions()?;
     }
+    // Whoever fails does not disturb the group each time, and nobody has partitions while global tables are read.
+    let joins_early = std::mem::take(is_first) && application.readers.tables.is_empty();
+    // Before the first fetch: what these ids left open is decided.
+    let clients = ids.current.iter().map(|id| WorkersClients::new(application, id, joins_early));
+    let clients: Vec<_> = clients.collect::<Result<_, _>>()?;
+
     let mut threads = Vec::new();
     if !application.readers.tables.is_empty() {
         let reader = application.clients.reader(&application.topology.application)?;
@@ -310,9 +318,6 @@ fn begin(
         global.catch_up()?;
         threads.push(spawn(application, "global", move || global.run())?);
     }
-    // Before the first fetch: what these ids left open is decided.
-    let clients: Vec<_> =
-        ids.current.iter().map(|id| WorkersClients::new(application, id)).collect::<Result<_, _>>()?;
     for (number, (id, clients)) in ids.current.into_iter().zip(clients).enumerate() {
         let worker = application.clone();
         let role = format!("worker-{number}");
@@ -328,24 +333,34 @@ fn begin(
     Ok(threads)
 }
 
-/// What a worker begins with: a member that has set out to join the group, and a producer that may begin.
+/// What a worker begins with: a member of the group, and a producer that may begin.
 struct WorkersClients {
     consumer: Box<dyn GroupConsumer>,
     producer: Box<dyn TransactionalProducer>,
+    is_joining: bool,
 }
 
 impl WorkersClients {
-    fn new(application: &Application, transactional_id: &str) -> Result<Self, ClientError> {
+    /// Early, the group is joined while the coordinator of transactions is found.
+    fn new(
+        application: &Application,
+        transactional_id: &str,
+        joins_early: bool,
+    ) -> Result<Self, ClientError> {
         let Application { topology, clients, client_id, .. } = application;
         let (group, client_id) = (topology.application.to_string(), client_id.clone());
         let mut consumer = clients.consumer(&Membership { group, client_id })?;
-        let topics: Vec<Arc<str>> = topology.source_topics().map(|topic| topic.name.clone()).collect();
-        // The group is being joined while the coordinator of transactions is found.
-        consumer.subscribe(&topics)?;
+        if joins_early {
+            consumer.subscribe(&sources(application))?;
+        }
         let mut producer = clients.producer(transactional_id)?;
         producer.init_transactions()?;
-        Ok(Self { consumer, producer })
+        Ok(Self { consumer, producer, is_joining: joins_early })
     }
+}
+
+fn sources(application: &Application) -> Vec<Arc<str>> {
+    application.topology.source_topics().map(|topic| topic.name.clone()).collect()
 }
 
 /// Runs a worker, and another one in its place when it ends without having been asked to.
@@ -362,7 +377,7 @@ fn keep_working(
         let started = application.host.now();
         let result = match clients_at_hand.take() {
             Some(clients) => Ok(clients),
-            None => WorkersClients::new(application, transactional_id),
+            None => WorkersClients::new(application, transactional_id, false),
         };
         let result = result.map_err(WorkerError::from).and_then(|clients| {
             // A processor that panics must not end the application in silence.
@@ -400,7 +415,10 @@ fn work(
         attempted: "start a thread".to_string(),
         reason: e.to_string(),
     })?;
-    let WorkersClients { consumer, producer } = clients;
+    let WorkersClients { mut consumer, producer, is_joining } = clients;
+    if !is_joining {
+        consumer.subscribe(&sources(application))?;
+    }
     let worker = Worker::new(role.to_string(), application.clone(), consumer, producer, requests, answered);
     // The worker ends with its side of the channel, and so the restorer ends.
     let result = worker.run();

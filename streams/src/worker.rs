@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
@@ -263,9 +264,23 @@ impl Worker {
         self.consumer.assign(&[])?;
         self.pulse.trust();
         self.pending = self.complete(partitions);
+        self.forget_others();
         info!(worker = %self.name, partitions = ?self.pending.keys().collect::<Vec<_>>(), "assigned");
         self.prepare();
         Ok(())
+    }
+
+    /// Partitions that were lost may be written by others now: what stores have of them in memory only is given up.
+    fn forget_others(&self) {
+        let application = &self.application;
+        for partition in (0..application.partitions).filter(|partition| !self.pending.contains_key(partition))
+        {
+            // Another worker of this process may have it.
+            let Some(_lease) = application.leases.take(partition) else { continue };
+            for store in &application.topology.stores {
+                application.stores.forget_unwritten(&store.name, partition);
+            }
+        }
     }
 
     /// Whether the tasks that run are those of the assignment: for a fault.
@@ -346,7 +361,13 @@ impl Worker {
     // ---- tasks ----
 
     fn take_answers(&mut self) -> Result<(), WorkerError> {
-        while let Ok(answer) = self.answers.try_recv() {
+        loop {
+            let answer = match self.answers.try_recv() {
+                Ok(answer) => answer,
+                Err(TryRecvError::Empty) => return Ok(()),
+                // It serves as long as there is a worker.
+                Err(TryRecvError::Disconnected) => return Err(WorkerError::Panicked),
+            };
             match answer {
                 Answer::Ready(prepared) if prepared.assignment == self.assignment => self.start(prepared)?,
                 Answer::Refused { assignment, partition, reason } if assignment == self.assignment => {
@@ -363,7 +384,6 @@ impl Worker {
                 Answer::Ready(_) | Answer::Refused { .. } => {}
             }
         }
-        Ok(())
     }
 
     fn start(&mut self, prepared: Prepared) -> Result<(), WorkerError> {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use fjall::compaction::Leveled;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use tracing::warn;
 
 use super::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier, Visit};
@@ -148,6 +148,9 @@ impl FjallStore {
             Some(keyspace) => keyspace,
             None => self.create()?,
         };
+        // It fails if merging tables has failed before: then nothing is merged any more until the stores are opened
+        // anew, and writing must not go on as if it were.
+        self.database.persist(PersistMode::Buffer)?;
         let mut table = keyspace.start_ingestion()?;
         table.write(
             CHECKPOINT,
@@ -209,9 +212,13 @@ impl StoreBackend for FjallStore {
     }
 
     fn clear(&self) -> Result<(), BackendError> {
-        let keyspace = self.keyspace.write().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(keyspace) = keyspace else { return Ok(()) };
-        self.database.delete_keyspace(keyspace).map_err(|e| BackendError::new("clear the store", e))
+        let mut slot = self.keyspace.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keyspace) = &*slot {
+            let deleted = self.database.delete_keyspace(keyspace.clone());
+            deleted.map_err(|e| BackendError::new("clear the store", e))?;
+            *slot = None;
+        }
+        Ok(())
     }
 }
 

@@ -85,6 +85,14 @@ impl BufferedStores {
         known.insert(key, store.clone());
         Ok(store)
     }
+
+    /// Gives up what a store has in memory only: it stands for what the disk says. Nobody may be using it.
+    pub(crate) fn forget_unwritten(&self, store: &str, partition: i32) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = known.get(&(store.to_string(), partition)) {
+            store.change(|buffer| *buffer = Buffer::default());
+        }
+    }
 }
 
 /// A store on disk with its latest changes in memory. It has one writer at a time, who holds the task's lease.
@@ -392,6 +400,28 @@ mod tests {
         stores.store("a", "s", 0).unwrap().apply(vec![change("a", Some("1"))], at(1, 0)).unwrap();
         assert!(stores.store("a", "s", 0).unwrap().get(b"a").unwrap().is_some());
         assert!(stores.store("a", "s", 1).unwrap().get(b"a").unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_given_up_is_restored_from_what_the_disk_says() {
+        struct Disk(Arc<MemoryStore>);
+        impl StoreSupplier for Disk {
+            fn store(&self, _: &str, _: &str, _: i32) -> Result<Arc<dyn StoreBackend>, BackendError> {
+                Ok(self.0.clone())
+            }
+        }
+        let manager = Arc::new(WriteBufferManager::default());
+        let stores = BufferedStores::new(Arc::new(Disk(Arc::default())), manager.clone());
+        let store = stores.store("a", "s", 0).unwrap();
+        store.apply(vec![change("a", Some("1"))], at(1, 0)).unwrap();
+        store.apply(vec![], at(1, 0)).unwrap();
+        store.apply(vec![change("b", Some("2"))], at(2, 0)).unwrap();
+        for (of, expected) in [("other", Some(at(2, 0))), ("s", Some(at(1, 0)))] {
+            stores.forget_unwritten(of, 0);
+            assert_eq!(store.checkpoint().unwrap(), expected, "after forgetting {of}");
+        }
+        assert_eq!(entries(&*store), [("a".to_string(), "1".to_string())]);
+        assert_eq!(manager.bytes.load(Ordering::Relaxed), 0);
     }
 
     proptest! {

@@ -197,6 +197,8 @@ impl Partition {
         let batch = self.batch.take()?;
         if batch.may_be_written {
             self.renumber(verdict);
+            // What comes after it goes on with the new numbers.
+            self.paused_until = Some(now + PAUSE);
             return Some(self.not_known(batch.records));
         }
         match verdict {

@@ -70,7 +70,8 @@ impl Sender {
 
     /// Whether a record that comes now may be sent now. Otherwise the next answer is soon enough.
     fn has_free_broker(&self) -> bool {
-        let busy = self.routes.values().filter(|route| !route.is_free()).count();
+        let is_known = |broker: &Broker| self.leaders.address(*broker).is_some();
+        let busy = self.routes.iter().filter(|(broker, route)| !route.is_free() && is_known(broker)).count();
         busy == 0 || busy < self.leaders.brokers()
     }
 
