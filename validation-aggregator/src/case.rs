@@ -3,18 +3,21 @@
 //! Within an attempt CREATED comes before the final state, so (attempt, decided) says of a record on
 //! `orders` what (attempt, version) would: whether it is news. A case takes in only what is.
 //!
-//! A decision needs the order, not its verdicts alone: a verdict that comes when a decided order has been
-//! forgotten finds no attempt to decide, and is forgotten in its turn.
+//! Once an attempt is decided and all its verdicts have come, the case is over and forgotten at once: a burst
+//! of orders leaves nothing behind. A decision needs the order, not its verdicts alone: a verdict that comes
+//! when a decided order has been forgotten finds no attempt to decide, and is forgotten in its turn.
+
+mod kept;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use domain::{OrderId, Outcome, Verdict};
+use domain::{Check, OrderId, Outcome, Verdict};
 use serde::{Deserialize, Serialize};
 use streams::Timestamp;
 
-use crate::decision::{Verdicts, decide};
+use crate::decision::{Verdicts, decide, missing};
 use crate::policy::AggregatorPolicy;
 use crate::standing::Standing;
 
@@ -25,7 +28,11 @@ pub(crate) struct Case {
     /// The highest attempt seen on `orders`; none while only verdicts have come.
     pub(crate) attempt: Option<Attempt>,
     /// The verdicts on that attempt while it is undecided, and on attempts not seen yet.
+    #[serde(with = "kept")]
     pub(crate) verdicts: BTreeMap<u32, Verdicts>,
+    /// The checks whose verdicts on the decided attempt have not come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    awaited: Vec<Check>,
     /// When to look at the case again, in milliseconds since the Unix epoch.
     due: i64,
 }
@@ -49,6 +56,10 @@ pub(crate) enum Step {
     Ignored(&'static str),
     /// The case is now this, and perhaps it is decided.
     Changed(Case, Option<Outcome>),
+    /// A verdict came after the decision: the case is now this, or over.
+    Late(Option<Case>),
+    /// Nothing more is expected of the order, and perhaps it is decided only now.
+    Over(Option<Outcome>),
 }
 
 /// An order's record on `orders`.
@@ -59,15 +70,18 @@ pub(crate) fn on_order(
     policy: &AggregatorPolicy,
 ) -> Step {
     let seen = Attempt { number: order.attempt, decided: order.state.is_final() };
-    let mut case = known.unwrap_or_else(|| Case::unseen(now, policy));
-    if case.attempt >= Some(seen) {
-        return Step::Unchanged;
-    }
+    let mut case = match known {
+        Some(case) if case.attempt >= Some(seen) => return Step::Unchanged,
+        // As a rule its case is over.
+        None if seen.decided => return Step::Unchanged,
+        known => known.unwrap_or_else(|| Case::unseen(now, policy)),
+    };
     case.attempt = Some(seen);
     case.verdicts = case.verdicts.split_off(&order.attempt);
+    case.awaited.clear();
     if seen.decided {
         case.close(seen.number, now, policy);
-        return Step::Changed(case, None);
+        return case.closed(None);
     }
     case.due = (began(order, now) + policy.deadline).as_millis();
     case.judged(&order.id, now, policy)
@@ -81,10 +95,12 @@ pub(crate) fn on_verdict(
     policy: &AggregatorPolicy,
 ) -> Step {
     let mut case = known.unwrap_or_else(|| Case::unseen(now, policy));
-    if let Some(attempt) = case.attempt
-        && let Some(reason) = attempt.has_no_use_for(verdict)
-    {
-        return Step::Ignored(reason);
+    if let Some(attempt) = case.attempt {
+        match verdict.attempt.cmp(&attempt.number) {
+            Ordering::Less => return Step::Ignored("verdicts_superseded"),
+            Ordering::Equal if attempt.decided => return case.late(verdict.check),
+            Ordering::Equal | Ordering::Greater => {}
+        }
     }
     match case.verdicts.entry(verdict.attempt).or_default().entry(verdict.check) {
         Entry::Occupied(_) => Step::Ignored("verdicts_repeated"),
@@ -98,7 +114,7 @@ pub(crate) fn on_verdict(
 impl Case {
     fn unseen(now: Timestamp, policy: &AggregatorPolicy) -> Self {
         let due = (now + policy.remember).as_millis();
-        Self { attempt: None, verdicts: BTreeMap::new(), due }
+        Self { attempt: None, verdicts: BTreeMap::new(), awaited: Vec::new(), due }
     }
 
     /// When to look at the case again: an undecided attempt may have passed its deadline then, and
@@ -116,7 +132,28 @@ impl Case {
     pub(crate) fn close(&mut self, attempt: u32, now: Timestamp, policy: &AggregatorPolicy) -> Verdicts {
         self.attempt = Some(Attempt { number: attempt, decided: true });
         self.due = self.due.max((now + policy.remember).as_millis());
-        self.verdicts.remove(&attempt).unwrap_or_default()
+        let verdicts = self.verdicts.remove(&attempt).unwrap_or_default();
+        self.awaited = missing(&verdicts).collect();
+        verdicts
+    }
+
+    /// The attempt has ended.
+    fn closed(self, outcome: Option<Outcome>) -> Step {
+        if self.is_over() { Step::Over(outcome) } else { Step::Changed(self, outcome) }
+    }
+
+    /// A verdict on the attempt that was decided without it, or that came before.
+    fn late(mut self, check: Check) -> Step {
+        let Some(place) = self.awaited.iter().position(|awaited| *awaited == check) else {
+            return Step::Ignored("verdicts_late");
+        };
+        self.awaited.remove(place);
+        Step::Late((!self.is_over()).then_some(self))
+    }
+
+    /// Whether nothing more is to come of a decided attempt, and nothing has come of one after it.
+    fn is_over(&self) -> bool {
+        self.awaited.is_empty() && self.verdicts.is_empty()
     }
 
     fn judged(mut self, order_id: &OrderId, now: Timestamp, policy: &AggregatorPolicy) -> Step {
@@ -125,18 +162,7 @@ impl Case {
             return Step::Changed(self, None);
         };
         let verdicts = self.close(attempt, now, policy);
-        Step::Changed(self, Some(ruling.into_outcome(order_id, attempt, verdicts, now)))
-    }
-}
-
-impl Attempt {
-    /// Why this verdict cannot matter any more, by the counter's name.
-    fn has_no_use_for(self, verdict: &Verdict) -> Option<&'static str> {
-        match verdict.attempt.cmp(&self.number) {
-            Ordering::Less => Some("verdicts_superseded"),
-            Ordering::Equal if self.decided => Some("verdicts_late"),
-            Ordering::Equal | Ordering::Greater => None,
-        }
+        self.closed(Some(ruling.into_outcome(order_id, attempt, verdicts, now)))
     }
 }
 

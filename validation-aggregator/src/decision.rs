@@ -60,7 +60,8 @@ fn objections(verdicts: &Verdicts) -> impl Iterator<Item = Reason> {
     verdicts.values().filter_map(Validation::reason)
 }
 
-fn missing(verdicts: &Verdicts) -> impl Iterator<Item = Check> {
+/// The checks whose verdicts are not among these.
+pub(crate) fn missing(verdicts: &Verdicts) -> impl Iterator<Item = Check> {
     Check::ALL.into_iter().filter(|check| !verdicts.contains_key(check))
 }
 

@@ -8,8 +8,8 @@ pub struct AggregatorPolicy {
     /// How long after an attempt began, or after the task started if that is later, its verdicts have to
     /// be there.
     pub deadline: Duration,
-    /// How long at least a decided order is remembered, so that late verdicts and repeated records are
-    /// known for what they are; and verdicts whose order has not been seen.
+    /// How long at least a decided order is remembered of which verdicts have not come, so that they are known
+    /// for late; and verdicts whose order has not been seen.
     pub remember: Duration,
 }
 

@@ -139,6 +139,17 @@ fn take(
             store.put(context, order_id, due.as_ref(), &case)?;
             outcome.into_iter().for_each(|outcome| context.forward(order_id.clone(), outcome));
         }
+        Step::Late(case) => {
+            match case {
+                Some(case) => store.put(context, order_id, due.as_ref(), &case)?,
+                None => due.iter().for_each(|due| store.delete(context, due)),
+            }
+            context.count("verdicts_late");
+        }
+        Step::Over(outcome) => {
+            due.iter().for_each(|due| store.delete(context, due));
+            outcome.into_iter().for_each(|outcome| context.forward(order_id.clone(), outcome));
+        }
     }
     Ok(())
 }

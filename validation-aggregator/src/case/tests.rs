@@ -22,9 +22,14 @@ enum Found {
     /// Remembered until so many milliseconds.
     Until(i64),
     Decided(u32, Decision, usize, i64),
+    /// Decided with the last of its verdicts: nothing is remembered.
+    Over(u32, Decision, usize),
+    /// A verdict after the decision; what it was the last one of is not remembered.
+    Late,
+    LastLate,
 }
 
-use Found::{Decided, Ignored, Unchanged, Until};
+use Found::{Decided, Ignored, LastLate, Late, Over, Unchanged, Until};
 
 /// 30 s to decide, 10 s to remember.
 fn policy() -> AggregatorPolicy {
@@ -63,6 +68,19 @@ fn check(events: &[(i64, Event, Found)]) {
                     Decided(outcome.attempt, outcome.decision, outcome.validations.len(), due)
                 })
             }
+            Step::Late(Some(changed)) => {
+                case = Some(changed);
+                Late
+            }
+            Step::Late(None) => {
+                case = None;
+                LastLate
+            }
+            Step::Over(outcome) => {
+                case = None;
+                let outcome = outcome.unwrap();
+                Over(outcome.attempt, outcome.decision, outcome.validations.len())
+            }
         };
         assert_eq!(found, *expected, "event {index}");
     }
@@ -84,10 +102,9 @@ fn three_times_pass_validates() {
         (2, pass(1, OrderDetailsCheck), Until(30_000)),
         (3, pass(1, OrderDetailsCheck), Ignored("verdicts_repeated")),
         (3, fail(1, OrderDetailsCheck), Ignored("verdicts_repeated")),
-        (4, pass(1, InventoryCheck), Decided(1, Decision::Validated, 3, 30_000)),
-        (5, pass(1, InventoryCheck), Ignored("verdicts_late")),
-        (6, Created(1), Unchanged),
-        (7, Final(1), Unchanged),
+        (4, pass(1, InventoryCheck), Over(1, Decision::Validated, 3)),
+        (5, Final(1), Unchanged),
+        (6, pass(1, InventoryCheck), Until(10_006)),
     ]);
 }
 
@@ -97,7 +114,23 @@ fn the_first_that_fails_decides() {
         (0, Created(1), Until(30_000)),
         (1, pass(1, InventoryCheck), Until(30_000)),
         (2, fail(1, FraudCheck), Decided(1, Decision::Failed, 2, 30_000)),
-        (3, fail(1, OrderDetailsCheck), Ignored("verdicts_late")),
+        (3, Created(1), Unchanged),
+        (4, Final(1), Unchanged),
+        (5, pass(1, InventoryCheck), Ignored("verdicts_late")),
+        (6, fail(1, OrderDetailsCheck), LastLate),
+    ]);
+    check(&[
+        (0, Created(1), Until(30_000)),
+        (1, fail(1, FraudCheck), Decided(1, Decision::Failed, 1, 30_000)),
+        (2, fail(1, InventoryCheck), Late),
+        (3, pass(1, InventoryCheck), Ignored("verdicts_late")),
+        (4, pass(1, OrderDetailsCheck), LastLate),
+    ]);
+    check(&[
+        (0, Created(1), Until(30_000)),
+        (1, pass(1, FraudCheck), Until(30_000)),
+        (2, pass(1, InventoryCheck), Until(30_000)),
+        (3, fail(1, OrderDetailsCheck), Over(1, Decision::Failed, 3)),
     ]);
 }
 
@@ -112,30 +145,27 @@ fn verdicts_wait_for_their_order() {
 }
 
 #[test]
-fn a_decision_is_remembered_for_a_while_however_late_it_falls() {
-    let validated = |due| Decided(1, Decision::Validated, 3, due);
+fn a_decision_without_all_verdicts_is_remembered_for_a_while_however_late_it_falls() {
+    let failed = |due| Decided(1, Decision::Failed, 2, due);
     for (millis, due) in [(5, 30_000), (20_000, 30_000), (25_000, 35_000), (3_600_000, 3_610_000)] {
         check(&[
             (1, Created(1), Until(30_000)),
             (2, pass(1, FraudCheck), Until(30_000)),
-            (3, pass(1, OrderDetailsCheck), Until(30_000)),
-            (millis, pass(1, InventoryCheck), validated(due)),
+            (millis, fail(1, InventoryCheck), failed(due)),
         ]);
     }
 }
 
 #[test]
 fn an_order_seen_in_its_final_state_needs_no_decision() {
-    check(&[
-        (5, Final(1), Until(10_005)),
-        (6, Created(1), Unchanged),
-        (7, fail(1, InventoryCheck), Ignored("verdicts_late")),
-    ]);
+    check(&[(5, Final(1), Unchanged), (7, fail(1, InventoryCheck), Until(10_007))]);
     check(&[
         (0, Created(1), Until(30_000)),
         (1, pass(1, InventoryCheck), Until(30_000)),
         (2, Final(1), Until(30_000)),
-        (3, fail(1, FraudCheck), Ignored("verdicts_late")),
+        (3, Created(1), Unchanged),
+        (4, fail(1, FraudCheck), Late),
+        (5, pass(1, OrderDetailsCheck), LastLate),
     ]);
     check(&[(0, fail(1, FraudCheck), Until(10_000)), (5, Final(1), Until(10_005))]);
 }
@@ -151,7 +181,7 @@ fn a_higher_attempt_supersedes_what_is_below() {
         (4, Final(1), Unchanged),
         (4, pass(1, InventoryCheck), Ignored("verdicts_superseded")),
         (5, pass(2, InventoryCheck), Until(30_000)),
-        (6, pass(2, OrderDetailsCheck), Decided(2, Decision::Validated, 3, 30_000)),
+        (6, pass(2, OrderDetailsCheck), Over(2, Decision::Validated, 3)),
     ]);
 }
 
@@ -189,8 +219,21 @@ fn a_clock_that_runs_ahead_does_not_put_the_deadline_off() {
 
 #[test]
 fn a_case_is_written_as_json() {
-    let verdict = fail(2, InventoryCheck);
-    let Step::Changed(case, _) = step(None, &verdict, Timestamp::from_millis(0)) else { panic!() };
+    let verdict = Verdict { attempt: 2, ..verdict("o", InventoryCheck, Fail) };
+    let finely_timed = Verdict {
+        check: FraudCheck,
+        detail: Some("\"\u{1f4a5}\"".to_string()),
+        started_at: "1969-12-31T23:59:59.123456789Z".parse().unwrap(),
+        ..verdict.clone()
+    };
+    let mut case = None;
+    for verdict in [&verdict, &finely_timed] {
+        let Step::Changed(changed, _) = on_verdict(case, verdict, Timestamp::from_millis(0), &policy())
+        else {
+            panic!()
+        };
+        case = Some(changed);
+    }
     let json = serde_json::to_string(&case).unwrap();
-    assert_eq!(serde_json::from_str::<Case>(&json).unwrap(), case, "{json}");
+    assert_eq!(serde_json::from_str::<Option<Case>>(&json).unwrap(), case, "{json}");
 }

@@ -1,6 +1,6 @@
 //! Whatever the order of arrival, one outcome per attempt, and always the rule's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Check::{FraudCheck, InventoryCheck, OrderDetailsCheck};
 use domain::CheckResult::{self, Error, Fail, Pass};
@@ -90,6 +90,15 @@ struct Model {
     seen: bool,
     verdicts: Verdicts,
     decided_at: Option<i64>,
+    /// The checks whose verdicts have come, also after the decision.
+    judged: BTreeSet<Check>,
+}
+
+impl Model {
+    /// A record that comes again is known as long as its order is remembered.
+    fn is_forgotten(&self, now: i64) -> bool {
+        self.decided_at.is_some_and(|at| self.judged.len() == Check::ALL.len() || now >= at + REMEMBERED)
+    }
 }
 
 struct Play {
@@ -109,6 +118,7 @@ impl Play {
             seen: false,
             verdicts: BTreeMap::new(),
             decided_at: None,
+            judged: BTreeSet::new(),
         };
         Self { scene: Scene::new(), models: (0..3).map(order).collect(), opinions, started_at: 0 }
     }
@@ -129,11 +139,9 @@ impl Play {
         self.check_outcomes()
     }
 
-    /// A record that comes again is known as long as its order is remembered.
     fn create(&mut self, index: usize) {
         let model = &mut self.models[index];
-        let now = self.scene.driver.now().as_millis();
-        if model.decided_at.is_none_or(|at| now < at + REMEMBERED) {
+        if !model.is_forgotten(self.scene.driver.now().as_millis()) {
             model.seen = true;
             self.scene.order(&model.order);
         }
@@ -146,6 +154,7 @@ impl Play {
         let Some(result) = opinions[position] else { return };
         let verdict =
             Verdict { attempt: model.order.attempt, ..verdict(model.order.id.as_str(), check, result) };
+        model.judged.insert(check);
         if model.decided_at.is_none() {
             model.verdicts.insert(check, verdict.validation());
         }
@@ -165,7 +174,13 @@ impl Play {
         let model = &mut self.models[index];
         if model.decided_at.is_some() {
             let order = tried_again(&decided(&model.order, Decision::Failed), now);
-            *model = Model { order, seen: false, verdicts: BTreeMap::new(), decided_at: None };
+            *model = Model {
+                order,
+                seen: false,
+                verdicts: BTreeMap::new(),
+                decided_at: None,
+                judged: BTreeSet::new(),
+            };
         }
     }
 

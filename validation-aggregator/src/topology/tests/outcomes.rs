@@ -47,11 +47,11 @@ fn what_comes_after_the_outcome_changes_nothing() {
     scene.check(&[("a", Failed, &[(FraudCheck, StateUnreadable)])]);
     scene.judge("a", FraudCheck, Error);
     scene.judge("a", InventoryCheck, Fail);
+    scene.order(&order);
     scene.order(&decided(&order, Failed));
+    assert_eq!(scene.driver.entries(&scene.store.cases).len(), 1);
     scene.judge("a", OrderDetailsCheck, Pass);
     assert_eq!(scene.driver.counted("verdicts_late"), 3);
-    scene.order(&order);
-    scene.wait(60_000);
     scene.check_forgotten();
 
     for check in Check::ALL {
@@ -68,6 +68,7 @@ fn what_comes_after_the_outcome_changes_nothing() {
 fn an_order_that_is_decided_already_gets_no_outcome() {
     let mut scene = Scene::new();
     scene.order(&decided(&created("a", 0), Validated));
+    scene.check_forgotten();
     scene.judge("a", FraudCheck, Fail);
     scene.wait(60_000);
     scene.check(&[]);
