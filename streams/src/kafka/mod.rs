@@ -1,5 +1,5 @@
-//! The real door to Kafka: through librdkafka, and for what workers and writers do all the time through Kafka's protocol
-//! itself (`wire`), where the brokers speak it.
+//! The real door to Kafka: through librdkafka, and for what workers, readers and writers do all the time through Kafka's
+//! protocol itself (`wire`), where the brokers speak it.
 //!
 //! What holds behind it:
 //!
@@ -39,7 +39,7 @@ use crate::client::{
 #[derive(Clone, Debug)]
 pub struct Kafka {
     settings: Arc<Settings>,
-    /// Whether workers and writers speak the protocol themselves; asked once.
+    /// Whether workers, readers and writers speak the protocol themselves; asked once.
     is_spoken: Arc<OnceLock<bool>>,
 }
 
@@ -49,7 +49,7 @@ impl Kafka {
         Self { settings: Arc::new(Settings(config)), is_spoken: Arc::default() }
     }
 
-    /// Whether a worker's clients, and writers, can speak the protocol themselves. Settings of librdkafka, encryption among
+    /// Whether a worker's clients, readers and writers can speak the protocol themselves. Settings of librdkafka, encryption among
     /// them, only librdkafka knows; and its consumer and its producer belong together.
     fn is_spoken(&self) -> Result<bool, ClientError> {
         if !self.settings.is_plain() {
@@ -84,6 +84,9 @@ impl ClientSupplier for Kafka {
     }
 
     fn reader(&self, group: &str) -> Result<Box<dyn Reader>, ClientError> {
+        if self.is_spoken()? {
+            return Ok(Box::new(wire::PartitionReader::new(&self.settings, group)));
+        }
         Ok(Box::new(reader::PartitionReader::new(self.settings.clone(), group)))
     }
 

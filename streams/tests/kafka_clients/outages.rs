@@ -25,12 +25,15 @@ fn write_at_last(kafka: &Kafka, record: &ProducerRecord) {
     });
 }
 
-/// The next record; whatever the group does meanwhile is answered, and reading goes on at `from`.
-fn next_value(consumer: &mut dyn GroupConsumer, from: i64) -> String {
+/// The next record; whatever the group does meanwhile is answered, and reading goes on at `from`, which is moved on.
+fn next_value(consumer: &mut dyn GroupConsumer, from: &mut i64) -> String {
     soon("a record", || match consumer.poll(Duration::from_millis(100)).unwrap()? {
-        GroupEvent::Record(record) => Some(values(&[record]).remove(0)),
+        GroupEvent::Record(record) => {
+            *from = record.offset + 1;
+            Some(values(&[record]).remove(0))
+        }
         GroupEvent::Assigned(partitions, _) => {
-            let positions: Vec<_> = partitions.into_iter().map(|partition| (partition, from)).collect();
+            let positions: Vec<_> = partitions.into_iter().map(|partition| (partition, *from)).collect();
             consumer.assign(&positions).unwrap();
             None
         }
@@ -60,7 +63,8 @@ fn clients_go_on_after_a_restart() {
     producer.begin().unwrap();
     producer.send(record(&in_0, "k", "before"), None).unwrap();
     producer.commit().unwrap();
-    assert_eq!(values(&records(&mut *consumer, 1)), ["before"]);
+    let before = records(&mut *consumer, 1);
+    assert_eq!(values(&before), ["before"]);
 
     broker.stop().unwrap();
     let start = Instant::now();
@@ -85,10 +89,14 @@ fn clients_go_on_after_a_restart() {
     broker.restart().unwrap();
     let waited = told.recv_timeout(PATIENCE).unwrap();
     write_at_last(&kafka, &record(&in_0, "k", "after"));
-    if waited.is_ok() {
-        assert_eq!(next_value(&mut *consumer, 2), "waits");
+    let mut from = before[0].offset + 1;
+    let mut next = next_value(&mut *consumer, &mut from);
+    // One that was given up may be there or not: on a slow machine the broker comes back too late for it.
+    if waited.is_ok() || next == "waits" {
+        assert_eq!(next, "waits");
+        next = next_value(&mut *consumer, &mut from);
     }
-    assert_eq!(next_value(&mut *consumer, 3), "after");
+    assert_eq!(next, "after");
 }
 
 #[test]
@@ -170,7 +178,6 @@ fn without_a_broker_clients_say_so() {
     let membership = Membership { group: "app".to_string(), client_id: "test".to_string() };
     assert_eq!(kafka.consumer(&membership).err().unwrap().kind, ErrorKind::Retriable);
     assert_eq!(kafka.producer("p").err().unwrap().kind, ErrorKind::Retriable);
-    let mut reader = kafka.reader("app").unwrap();
-    assert_eq!(reader.committed(&[place("in", 0)]).unwrap_err().kind, ErrorKind::Retriable);
+    assert_eq!(kafka.reader("app").err().unwrap().kind, ErrorKind::Retriable);
     assert!(start.elapsed() < PATIENCE, "nothing hangs");
 }

@@ -313,6 +313,8 @@ pub(super) fn is_spoken(versions: &ApiVersionsResponse) -> bool {
             (ApiKey::LeaveGroup, 4),
             (ApiKey::OffsetCommit, 8),
             (ApiKey::Fetch, 12),
+            (ApiKey::OffsetFetch, 8),
+            (ApiKey::ListOffsets, 7),
         ]
         .into_iter()
         .all(|(key, version)| has(key, version))

@@ -244,6 +244,11 @@ impl Alarm {
     }
 }
 
+/// Waits until one of these is ready, or until the time has come, for who need not be woken.
+pub(super) fn wait_for_any<'a>(awaited: impl Iterator<Item = PollFd<'a>>, until: Instant) {
+    wait(&mut awaited.collect::<Vec<_>>(), until);
+}
+
 /// Waits until one of these is ready, or until the time has come.
 fn wait(awaited: &mut [PollFd<'_>], until: Instant) {
     let left = until.saturating_duration_since(Instant::now());

@@ -14,6 +14,7 @@ mod link;
 mod member;
 mod produce;
 mod producer;
+mod reader;
 mod rebalance;
 mod records;
 mod subscription;
@@ -30,6 +31,7 @@ use crate::client::{ClientError, ErrorKind};
 
 pub(super) use self::member::Member;
 pub(super) use self::producer::Producer;
+pub(super) use self::reader::PartitionReader;
 pub(super) use self::writer::RecordWriter;
 
 /// How long the brokers may take to say what they speak.

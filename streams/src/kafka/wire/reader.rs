@@ -1,0 +1,236 @@
+//! A reader outside any group: what is committed, how far partitions reach, and their records.
+//!
+//! Records are fetched inside `poll`, on the thread of whoever reads (`fetch.rs`); questions wait for their answers, for
+//! a short time. The ends of a partition are asked for as one who reads uncommitted records: others are told the last
+//! stable offset, and a commit whose marker is not written yet lies beyond that.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use kafka_protocol::error::{ParseResponseErrorCode, ResponseError};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use kafka_protocol::messages::{
+    GroupId, ListOffsetsRequest, OffsetFetchRequest, OffsetFetchResponse, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::cluster::{Broker, CallError, Cluster, Coordinated, is_passing};
+use super::fetch::Fetch;
+use super::link;
+use crate::client::{ClientError, ErrorKind, Reader, Watermarks};
+use crate::kafka::config::Settings;
+use crate::kafka::error::kind_of_refusal;
+use crate::kafka::names::Names;
+use crate::record::{ConsumerRecord, TopicPartition};
+
+/// One question: short, so that who asks can stop.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A poll waits no longer at a time; a clock cannot count for ever.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// A consumer, not a broker.
+const NO_REPLICA: i32 = -1;
+const NO_EPOCH: i32 = -1;
+const READ_UNCOMMITTED: i8 = 0;
+
+/// An end of a partition's log, as the time that stands for it.
+#[derive(Clone, Copy)]
+enum End {
+    First = -2,
+    Last = -1,
+}
+
+/// The reader. It connects to nothing before it is used.
+pub(in crate::kafka) struct PartitionReader {
+    group: String,
+    group_on_cluster: StrBytes,
+    names: Names,
+    cluster: Cluster,
+    fetch: Fetch,
+}
+
+impl PartitionReader {
+    pub(in crate::kafka) fn new(settings: &Settings, group: &str) -> Self {
+        let bootstrap = settings.bootstrap_servers();
+        let group_on_cluster = settings.on_cluster(group);
+        Self {
+            group: group.to_string(),
+            names: Names::new(settings.prefix()),
+            cluster: Cluster::new(bootstrap, &group_on_cluster),
+            fetch: Fetch::new(bootstrap, StrBytes::from_string(group_on_cluster.clone())),
+            group_on_cluster: StrBytes::from_string(group_on_cluster),
+        }
+    }
+
+    /// The partitions' topics as the cluster names them.
+    fn on_cluster(&mut self, partitions: &[TopicPartition]) -> Vec<StrBytes> {
+        let name =
+            |place: &TopicPartition| StrBytes::from_string(self.names.on_cluster(&place.topic).to_string());
+        partitions.iter().map(name).collect()
+    }
+
+    /// One end of each of these partitions.
+    fn ends(&mut self, partitions: &[TopicPartition], end: End) -> Result<Vec<i64>, ClientError> {
+        let failed =
+            |error: CallError| failed(format!("ask for the ends of {} partitions", partitions.len()), error);
+        let deadline = Instant::now() + PATIENCE;
+        let topics = self.on_cluster(partitions);
+        let mut by_leader: HashMap<Broker, Vec<(&StrBytes, i32)>> = HashMap::new();
+        for (topic, place) in topics.iter().zip(partitions) {
+            let leader = self.cluster.leader(topic, place.partition, deadline).map_err(failed)?;
+            let leader =
+                leader.ok_or_else(|| failed(CallError::Refused(ResponseError::LeaderNotAvailable)))?;
+            by_leader.entry(leader).or_default().push((topic, place.partition));
+        }
+        let mut ends: HashMap<(StrBytes, i32), i64> = HashMap::new();
+        for (leader, asked) in by_leader {
+            let request = list_offsets(&asked, end);
+            let answer =
+                self.cluster.call(leader, &request, 7, deadline).map_err(|error| failed(error.into()))?;
+            for topic in answer.topics {
+                for partition in topic.partitions {
+                    if let Some(error) = partition.error_code.err() {
+                        if is_passing(error) {
+                            self.cluster.forget_leader(&topic.name.0, partition.partition_index);
+                        }
+                        return Err(failed(CallError::Refused(error)));
+                    }
+                    ends.insert((topic.name.0.clone(), partition.partition_index), partition.offset);
+                }
+            }
+        }
+        let end_of =
+            |(topic, place): (StrBytes, &TopicPartition)| ends.get(&(topic, place.partition)).copied();
+        let ends: Option<Vec<i64>> = topics.into_iter().zip(partitions).map(end_of).collect();
+        // The broker did not answer for all of them.
+        ends.ok_or_else(|| failed(CallError::Refused(ResponseError::UnknownTopicOrPartition)))
+    }
+}
+
+impl Reader for PartitionReader {
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, ClientError> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let topics = self.on_cluster(partitions);
+        let request = offset_fetch(&self.group_on_cluster, topics.iter().zip(partitions));
+        let answer = self.cluster.call_coordinator(
+            Coordinated::Group,
+            &self.group_on_cluster,
+            &request,
+            8,
+            Instant::now() + PATIENCE,
+            first_refusal,
+        );
+        let answer = answer
+            .map_err(|error| failed(format!("fetch the committed offsets of {}", self.group), error))?;
+        let answered = answer.groups.into_iter().flat_map(|group| group.topics).flat_map(|topic| {
+            let offset = move |index, offset| ((topic.name.0.clone(), index), offset);
+            topic.partitions.into_iter().map(move |p| offset(p.partition_index, p.committed_offset))
+        });
+        let offsets: HashMap<(StrBytes, i32), i64> = answered.collect();
+        // Where nothing is committed stands -1.
+        let offset_of = |(topic, place): (StrBytes, &TopicPartition)| {
+            offsets.get(&(topic, place.partition)).copied().filter(|offset| *offset >= 0)
+        };
+        Ok(topics.into_iter().zip(partitions).map(offset_of).collect())
+    }
+
+    fn watermarks(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Watermarks>, ClientError> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lows = self.ends(partitions, End::First)?;
+        let highs = self.ends(partitions, End::Last)?;
+        Ok(lows.into_iter().zip(highs).map(|(low, high)| Watermarks { low, high }).collect())
+    }
+
+    fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
+        let names = &mut self.names;
+        self.fetch.assign(positions.iter().map(|(place, offset)| {
+            (place.clone(), StrBytes::from_string(names.on_cluster(&place.topic).to_string()), *offset)
+        }));
+        Ok(())
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<Option<ConsumerRecord>, ClientError> {
+        if let Some(record) = self.fetch.next()? {
+            return Ok(Some(record));
+        }
+        let mut now = Instant::now();
+        let end = now + wait.min(LONGEST_WAIT);
+        loop {
+            self.fetch.advance(now);
+            if let Some(record) = self.fetch.next()? {
+                return Ok(Some(record));
+            }
+            if now >= end {
+                return Ok(None);
+            }
+            link::wait_for_any(self.fetch.readiness(), self.fetch.due(now).map_or(end, |due| due.min(end)));
+            now = Instant::now();
+        }
+    }
+
+    fn position(&mut self, partition: &TopicPartition) -> Result<Option<i64>, ClientError> {
+        Ok(self.fetch.position(partition))
+    }
+}
+
+fn failed(attempted: String, error: CallError) -> ClientError {
+    let kind = match &error {
+        CallError::Refused(error) => kind_of_refusal(*error),
+        CallError::NoAnswer(_) => ErrorKind::Retriable,
+    };
+    ClientError { kind, attempted, reason: error.to_string() }
+}
+
+fn list_offsets(partitions: &[(&StrBytes, i32)], end: End) -> ListOffsetsRequest {
+    let mut topics: Vec<ListOffsetsTopic> = Vec::new();
+    for (topic, number) in partitions {
+        let wanted = ListOffsetsPartition::default()
+            .with_partition_index(*number)
+            .with_current_leader_epoch(NO_EPOCH)
+            .with_timestamp(end as i64);
+        match topics.iter_mut().find(|known| known.name.0 == **topic) {
+            Some(known) => known.partitions.push(wanted),
+            None => topics.push(
+                ListOffsetsTopic::default()
+                    .with_name(TopicName((*topic).clone()))
+                    .with_partitions(vec![wanted]),
+            ),
+        }
+    }
+    ListOffsetsRequest::default()
+        .with_replica_id(NO_REPLICA.into())
+        .with_isolation_level(READ_UNCOMMITTED)
+        .with_topics(topics)
+}
+
+fn offset_fetch<'a>(
+    group: &StrBytes,
+    partitions: impl Iterator<Item = (&'a StrBytes, &'a TopicPartition)>,
+) -> OffsetFetchRequest {
+    let mut topics: Vec<OffsetFetchRequestTopics> = Vec::new();
+    for (topic, place) in partitions {
+        match topics.iter_mut().find(|known| known.name.0 == *topic) {
+            Some(known) => known.partition_indexes.push(place.partition),
+            None => topics.push(
+                OffsetFetchRequestTopics::default()
+                    .with_name(TopicName(topic.clone()))
+                    .with_partition_indexes(vec![place.partition]),
+            ),
+        }
+    }
+    let group =
+        OffsetFetchRequestGroup::default().with_group_id(GroupId(group.clone())).with_topics(Some(topics));
+    OffsetFetchRequest::default().with_groups(vec![group]).with_require_stable(true)
+}
+
+/// The first error that an answer names; 0 if there is none.
+fn first_refusal(answer: &OffsetFetchResponse) -> i16 {
+    let of_groups = answer.groups.iter().map(|group| group.error_code);
+    let topics = answer.groups.iter().flat_map(|group| &group.topics);
+    let of_partitions = topics.flat_map(|topic| &topic.partitions).map(|partition| partition.error_code);
+    of_groups.chain(of_partitions).find(|code| *code != 0).unwrap_or_default()
+}
