@@ -1,5 +1,6 @@
 //! The committed layer of a store.
 
+use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
@@ -52,6 +53,15 @@ pub trait StoreBackend: Send + Sync {
 
     /// Writes the changes and the checkpoint together: after a crash both are there or neither is.
     fn apply(&self, changes: Vec<Change>, checkpoint: Checkpoint) -> Result<(), BackendError>;
+
+    /// The same of changes that stay the caller's.
+    fn apply_sorted(
+        &self,
+        changes: &BTreeMap<Bytes, Option<Bytes>>,
+        checkpoint: Checkpoint,
+    ) -> Result<(), BackendError> {
+        self.apply(changes.clone().into_iter().collect(), checkpoint)
+    }
 
     /// What the store stands for; none when it is new.
     fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError>;

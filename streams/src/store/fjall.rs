@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use fjall::compaction::Leveled;
+use fjall::config::{PartitioningPolicy, PinningPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use tracing::warn;
 
@@ -109,9 +110,15 @@ const ENTRIES_END: &[u8] = b"f";
 /// Where the checkpoint stands, before all entries.
 const CHECKPOINT: &[u8] = b"c";
 
+/// Filters and indexes of tables stay in memory, 1 to 2 bytes a key: most reads are for keys that are not on the disk.
 fn options() -> KeyspaceCreateOptions {
     let compaction = Leveled::default().with_l0_threshold(NEW_TABLES);
-    KeyspaceCreateOptions::default().compaction_strategy(Arc::new(compaction))
+    KeyspaceCreateOptions::default()
+        .compaction_strategy(Arc::new(compaction))
+        .filter_block_pinning_policy(PinningPolicy::all(true))
+        .filter_block_partitioning_policy(PartitioningPolicy::all(false))
+        .index_block_pinning_policy(PinningPolicy::all(true))
+        .index_block_partitioning_policy(PartitioningPolicy::all(false))
 }
 
 fn entry(key: &[u8]) -> Vec<u8> {
@@ -161,7 +168,7 @@ impl FjallStore {
             entry.truncate(1);
             entry.extend_from_slice(key);
             match value {
-                Some(value) => table.write(&*entry, value.clone())?,
+                Some(value) => table.write(&*entry, &**value)?,
                 None => table.write_tombstone(&*entry)?,
             }
         }
@@ -196,8 +203,15 @@ impl StoreBackend for FjallStore {
     }
 
     fn apply(&self, changes: Vec<Change>, checkpoint: Checkpoint) -> Result<(), BackendError> {
-        let sorted = changes.into_iter().collect();
-        self.write(&sorted, checkpoint).map_err(|e| BackendError::new("write a batch", e))
+        self.apply_sorted(&changes.into_iter().collect(), checkpoint)
+    }
+
+    fn apply_sorted(
+        &self,
+        changes: &BTreeMap<Bytes, Option<Bytes>>,
+        checkpoint: Checkpoint,
+    ) -> Result<(), BackendError> {
+        self.write(changes, checkpoint).map_err(|e| BackendError::new("write a batch", e))
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError> {

@@ -19,6 +19,8 @@ use crate::faults;
 
 /// What a process has in memory only before its stores begin to write to disk.
 const MOST_BYTES: usize = 32 << 20;
+/// What is more than that, in percent, before those write whose entries mostly are deleted before they are written.
+const FOR_THE_SHORT_LIVED: usize = 150;
 /// The share of it below which a store does not write: a write costs the disk much the same, however little it is.
 const LEAST_SHARE: usize = 32;
 /// How old changes may become, as far as anything is written.
@@ -51,8 +53,9 @@ impl WriteBufferManager {
     }
 
     /// Whether a store that has so much is to write it to disk.
-    fn is_due(&self, bytes: usize) -> bool {
-        bytes >= self.most_bytes / LEAST_SHARE && self.bytes.load(Ordering::Relaxed) > self.most_bytes
+    fn is_due(&self, bytes: usize, is_short_lived: bool) -> bool {
+        let most = if is_short_lived { self.most_bytes / 100 * FOR_THE_SHORT_LIVED } else { self.most_bytes };
+        bytes >= self.most_bytes / LEAST_SHARE && self.bytes.load(Ordering::Relaxed) > most
     }
 }
 
@@ -113,6 +116,9 @@ struct Buffer {
     leaving: BTreeMap<Bytes, Option<Bytes>>,
     /// What disk and buffer together stand for; none if nothing was written since the start.
     checkpoint: Option<Checkpoint>,
+    /// What was deleted before it was written to the disk, and what was written.
+    spared: usize,
+    written: usize,
 }
 
 impl Buffer {
@@ -131,7 +137,9 @@ impl Buffer {
             let size =
                 |value: &Option<Bytes>| ENTRY_BYTES + key_length + value.as_ref().map_or(0, Bytes::len);
             let before = if is_needless {
-                self.changes.remove(&key)
+                let before = self.changes.remove(&key);
+                self.spared += before.as_ref().map_or(0, size);
+                before
             } else {
                 self.bytes += size(&value);
                 self.changes.insert(key, value)
@@ -147,10 +155,15 @@ impl Buffer {
         self.since.is_some_and(|since| now.since(since) >= MOST_TIME)
     }
 
-    fn leave(&mut self) -> Vec<Change> {
+    /// Whether most entries do not live until they are written.
+    fn is_short_lived(&self) -> bool {
+        self.spared > self.written
+    }
+
+    fn leave(&mut self) {
         self.leaving.append(&mut self.changes);
+        self.written += self.bytes;
         (self.bytes, self.since) = (0, None);
-        self.leaving.clone().into_iter().collect()
     }
 
     fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
@@ -194,9 +207,10 @@ impl BufferedStore {
 
     /// Brings all changes to the disk, in one write. Who reads meanwhile finds them here or there.
     fn flush(&self, checkpoint: Checkpoint) -> Result<(), BackendError> {
-        let changes = self.change(Buffer::leave);
-        self.disk.apply(changes, checkpoint)?;
-        self.write().leaving.clear();
+        self.change(Buffer::leave);
+        // There is no other writer.
+        self.disk.apply_sorted(&self.read().leaving, checkpoint)?;
+        let _gone = std::mem::take(&mut self.write().leaving);
         Ok(())
     }
 }
@@ -231,11 +245,15 @@ impl StoreBackend for BufferedStore {
             self.write().checkpoint = Some(checkpoint);
             return Ok(());
         }
-        let (bytes, is_old) = self.change(|buffer| {
+        let (bytes, is_old, is_short_lived) = self.change(|buffer| {
             let taken_in = buffer.take_in(changes, checkpoint, &*self.disk);
-            taken_in.map(|()| (buffer.bytes, buffer.is_old(checkpoint.at)))
+            taken_in.map(|()| (buffer.bytes, buffer.is_old(checkpoint.at), buffer.is_short_lived()))
         })?;
-        if is_asked_for || is_old || self.manager.is_due(bytes) { self.flush(checkpoint) } else { Ok(()) }
+        if is_asked_for || is_old || self.manager.is_due(bytes, is_short_lived) {
+            self.flush(checkpoint)
+        } else {
+            Ok(())
+        }
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError> {
