@@ -6,7 +6,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::record::{ConsumerRecord, ProducerRecord, TopicPartition};
+use crate::record::{ChangelogRecord, ConsumerRecord, ProducerRecord, TopicPartition};
 use crate::topic::TopicSpec;
 
 /// Makes the clients that an application needs. (Kafka Streams calls it `KafkaClientSupplier`.)
@@ -104,6 +104,11 @@ pub trait TransactionalProducer: Send {
 
     /// Sends a record within the transaction. `slot` groups records whose last offset [`Self::flush`] tells.
     fn send(&mut self, record: ProducerRecord, slot: Option<usize>) -> Result<(), ClientError>;
+
+    /// The same of a store's change, for a producer that copies what it sends anyway.
+    fn send_change(&mut self, change: ChangelogRecord<'_>, slot: usize) -> Result<(), ClientError> {
+        self.send(change.into(), Some(slot))
+    }
 
     /// Waits until all records are delivered. The last offset of each slot, by its number.
     fn flush(&mut self) -> Result<Vec<(usize, i64)>, ClientError>;

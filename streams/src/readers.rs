@@ -157,7 +157,7 @@ impl Queries {
         self.0
             .feeds
             .iter()
-            .map(|feed| feed.keys().values().map(watch::Sender::receiver_count).sum::<usize>())
+            .map(|feed| feed.watched().keys.values().map(watch::Sender::receiver_count).sum::<usize>())
             .sum()
     }
 }
@@ -181,7 +181,7 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        let mut keys = self.readers.feeds[self.feed].keys();
+        let keys = &mut self.readers.feeds[self.feed].watched().keys;
         if keys.get(&self.key).is_some_and(|sender| {
             sender.receiver_count() <= 1 && sender.subscribe().same_channel(&self.changes)
         }) {
@@ -218,15 +218,38 @@ enum Positions {
     GivenUp,
 }
 
-/// The watchers of one partition, by store and key.
+/// The watchers of one partition.
 #[derive(Default)]
-struct Feed(Mutex<Keys>);
+struct Feed(Mutex<Watched>);
 
-type Keys = HashMap<(usize, Bytes), watch::Sender<()>>;
+#[derive(Default)]
+struct Watched {
+    /// By store and key.
+    keys: HashMap<(usize, Bytes), watch::Sender<()>>,
+    /// How many watchers there have been.
+    registered: u64,
+}
 
 impl Feed {
-    fn keys(&self) -> MutexGuard<'_, Keys> {
+    fn watched(&self) -> MutexGuard<'_, Watched> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who watched a partition at some moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Audience {
+    registered: u64,
+    is_empty: bool,
+}
+
+impl Audience {
+    /// Nobody.
+    pub(crate) const NONE: Self = Self { registered: 0, is_empty: true };
+
+    /// Whether nobody watched: then which keys have changed need not be told.
+    pub(crate) fn is_empty(self) -> bool {
+        self.is_empty
     }
 }
 
@@ -314,7 +337,7 @@ impl Readers {
             hosted.positions.send_replace(Positions::GivenUp);
         }
         if let Some(feed) = index(partition).and_then(|index| self.feeds.get(index)) {
-            feed.keys().clear();
+            feed.watched().keys.clear();
         }
     }
 
@@ -328,15 +351,24 @@ impl Readers {
         self.hosted(partition).is_ok()
     }
 
-    /// A commit has changed these keys, by store.
-    pub(crate) fn changed(&self, partition: i32, keys: Vec<(usize, Bytes)>) {
+    /// Who watches the partition now.
+    pub(crate) fn audience(&self, partition: i32) -> Audience {
+        let feed = index(partition).and_then(|index| self.feeds.get(index));
+        let Some(feed) = feed else { return Audience::NONE };
+        let watched = feed.watched();
+        Audience { registered: watched.registered, is_empty: watched.keys.is_empty() }
+    }
+
+    /// A commit has changed these keys, by store; none are told where nobody watched before it. Who has come since may
+    /// have read what was there before, and looks again.
+    pub(crate) fn changed(&self, partition: i32, keys: Vec<(usize, Bytes)>, before: Audience) {
         let Some(feed) = index(partition).and_then(|index| self.feeds.get(index)) else { return };
-        let watched = feed.keys();
-        if watched.is_empty() {
-            return;
+        let watched = feed.watched();
+        if before.is_empty && watched.registered != before.registered {
+            watched.keys.values().for_each(|sender| sender.send_replace(()));
         }
         for key in keys {
-            if let Some(sender) = watched.get(&key) {
+            if let Some(sender) = watched.keys.get(&key) {
                 sender.send_replace(());
             }
         }
@@ -404,7 +436,11 @@ impl Readers {
     fn watch(self: &Arc<Self>, partition: i32, store: usize, key: Bytes) -> Watcher {
         let feed = index(partition).unwrap_or_default();
         let key = (store, key);
-        let changes = self.feeds[feed].keys().entry(key.clone()).or_default().subscribe();
+        let changes = {
+            let mut watched = self.feeds[feed].watched();
+            watched.registered += 1;
+            watched.keys.entry(key.clone()).or_default().subscribe()
+        };
         Watcher { readers: self.clone(), feed, key, changes }
     }
 }

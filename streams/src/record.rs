@@ -105,10 +105,57 @@ pub struct ProducerRecord {
 }
 
 impl ProducerRecord {
+    /// Its content, to be copied.
+    pub(crate) fn content(&self) -> Content<'_> {
+        Content { key: self.key.as_deref(), value: self.value.as_deref(), headers: &self.headers }
+    }
+}
+
+/// A change of a store, as it is written to the changelog. Its bytes stay the store's.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangelogRecord<'a> {
+    /// The changelog.
+    pub topic: &'a Arc<str>,
+    /// The partition to write to.
+    pub partition: i32,
+    /// The key's bytes.
+    pub key: &'a Bytes,
+    /// The value's bytes; absent where the key is deleted.
+    pub value: Option<&'a Bytes>,
+}
+
+impl ChangelogRecord<'_> {
+    /// Its content, to be copied.
+    pub(crate) fn content(&self) -> Content<'_> {
+        Content { key: Some(self.key), value: self.value.map(AsRef::as_ref), headers: &[] }
+    }
+}
+
+impl From<ChangelogRecord<'_>> for ProducerRecord {
+    fn from(record: ChangelogRecord<'_>) -> Self {
+        Self {
+            topic: record.topic.clone(),
+            partition: record.partition,
+            key: Some(record.key.clone()),
+            value: record.value.cloned(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// What a record says, wherever it is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Content<'a> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [Header],
+}
+
+impl Content<'_> {
     /// About how many bytes it takes.
     pub(crate) fn size(&self) -> usize {
-        let of = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        let headers = self.headers.iter().map(|header| header.name.len() + of(&header.value) + 8);
-        of(&self.key) + of(&self.value) + headers.sum::<usize>() + 24
+        let of = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let headers = self.headers.iter().map(|header| header.name.len() + of(header.value.as_deref()) + 8);
+        of(self.key) + of(self.value) + headers.sum::<usize>() + 24
     }
 }

@@ -12,7 +12,8 @@ use crate::dead_letter;
 use crate::faults;
 use crate::global::TableState;
 use crate::processor::ProcessError;
-use crate::record::{ConsumerRecord, ProducerRecord};
+use crate::readers::Audience;
+use crate::record::{ChangelogRecord, ConsumerRecord, ProducerRecord};
 use crate::run::Run;
 use crate::store::{BackendError, Checkpoint, OverlayStore, StoreBackend};
 use crate::topology::{NodeId, Topology};
@@ -145,6 +146,15 @@ impl Task {
         Ok(())
     }
 
+    /// What was done at `now` was in vain: it is due again.
+    pub(crate) fn punctuate_again(&mut self, now: Timestamp) {
+        for punctuation in &mut self.punctuations {
+            if punctuation.due == now + punctuation.interval {
+                punctuation.due = now;
+            }
+        }
+    }
+
     /// The records that were put out since the last call, in order.
     pub(crate) fn take_output(&mut self) -> std::vec::Drain<'_, ProducerRecord> {
         self.dirty |= !self.run.output.is_empty();
@@ -152,18 +162,13 @@ impl Task {
     }
 
     /// The changelog records of the open transaction, the last value of each key, with the index of their store.
-    pub(crate) fn changelog(&self) -> impl Iterator<Item = (usize, ProducerRecord)> {
+    pub(crate) fn changelog(&self) -> impl Iterator<Item = (usize, ChangelogRecord<'_>)> {
+        let partition = self.run.partition;
         self.run.stores.iter().zip(&self.run.topology.stores).enumerate().flat_map(
             move |(index, (store, spec))| {
+                let topic = &spec.changelog.name;
                 store.changes().map(move |(key, value)| {
-                    let record = ProducerRecord {
-                        topic: spec.changelog.name.clone(),
-                        partition: self.run.partition,
-                        key: Some(key.clone()),
-                        value: value.clone(),
-                        headers: Vec::new(),
-                    };
-                    (index, record)
+                    (index, ChangelogRecord { topic, partition, key, value: value.as_ref() })
                 })
             },
         )
@@ -208,16 +213,19 @@ impl Task {
     }
 
     /// After Kafka's commit: the stores take what was written. `checkpoints` gives for each store that was
-    /// written the offset after its last changelog record.
+    /// written the offset after its last changelog record. What has changed is told to whom it may concern.
     pub(crate) fn commit(
         &mut self,
         checkpoints: &BTreeMap<usize, i64>,
         now: Timestamp,
+        audience: Audience,
     ) -> Result<Committed, BackendError> {
         let mut keys = Vec::new();
         for (index, store) in self.run.stores.iter_mut().enumerate().filter(|(_, store)| store.is_dirty()) {
             let topology = &self.run.topology;
-            keys.extend(store.changes().filter_map(|(key, _)| topology.in_section(index, key)));
+            if !audience.is_empty() {
+                keys.extend(store.changes().filter_map(|(key, _)| topology.in_section(index, key)));
+            }
             // A store that was written has changelog records, and they were delivered before the commit.
             let offset = checkpoints.get(&index).copied().unwrap_or_default();
             store.commit(Checkpoint { offset, at: now })?;

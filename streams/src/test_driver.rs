@@ -11,6 +11,7 @@ use crate::Timestamp;
 use crate::codec::{Key, Value, decode_key, decode_value, encode_key, encode_value};
 use crate::global::TableState;
 use crate::partitioner::partition_of;
+use crate::readers::Audience;
 use crate::record::{ConsumerRecord, ProducerRecord};
 use crate::store::{Checkpoint, MemoryStore, Store, StoreBackend};
 use crate::task::Task;
@@ -236,7 +237,8 @@ impl TestDriver {
 
     fn commit(&mut self, index: usize) {
         let output: Vec<ProducerRecord> = self.tasks[index].take_output().collect();
-        let changelog: Vec<(usize, ProducerRecord)> = self.tasks[index].changelog().collect();
+        let changelog = self.tasks[index].changelog().map(|(store, change)| (store, change.into()));
+        let changelog: Vec<(usize, ProducerRecord)> = changelog.collect();
         for record in output {
             let record = self.log(record);
             if self.topology.source(&record.topic).is_some() {
@@ -252,7 +254,8 @@ impl TestDriver {
             self.output.entry(record.topic.clone()).or_default().push_back(record.clone());
             self.changelog.entry(record.topic.clone()).or_default().push(record);
         }
-        let committed = self.tasks[index].commit(&checkpoints, self.now).expect("memory can be written");
+        let committed =
+            self.tasks[index].commit(&checkpoints, self.now, Audience::NONE).expect("memory can be written");
         for (name, count) in committed.counts {
             *self.counts.entry(name).or_default() += count;
         }

@@ -33,7 +33,11 @@ use crate::task::Task;
 /// A transaction is committed after this time at the latest: an open one holds up every reader.
 const MAX_TRANSACTION_TIME: Duration = Duration::from_secs(1);
 /// A transaction is committed after this many input records at the latest.
-const MAX_TRANSACTION_RECORDS: usize = 4_000;
+const MAX_TRANSACTION_RECORDS: usize = 8_000;
+/// A transaction that follows one of so many records is not committed at once when the input is drained,
+const LARGE_TRANSACTION: usize = 1_000;
+/// but so much later: there will be more, and a transaction costs much the same whatever is in it.
+const LINGER: Duration = Duration::from_millis(30);
 /// What nobody waits for is committed this late.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// So many records are sent at a time: each of their own, they would each cost a request, or wake the client's thread.
@@ -68,6 +72,10 @@ pub(crate) struct Worker {
     retry: Retry,
     /// Transactions in a row that Kafka did not take.
     failures: u32,
+    /// Whether the last transaction was a large one.
+    is_busy: bool,
+    /// The time, as of this turn or the last commit.
+    clock: Timestamp,
     last_positions_commit: Timestamp,
     last_touch: Timestamp,
 }
@@ -90,6 +98,8 @@ struct Transaction {
     begun: Option<Timestamp>,
     /// When the first thing was done that has to be committed.
     since: Option<Timestamp>,
+    /// When the input was drained for the first time, by the process's uptime.
+    drained_since: Option<Duration>,
     records: usize,
 }
 
@@ -156,6 +166,8 @@ impl Worker {
             transaction: Transaction::default(),
             retry: Retry::default(),
             failures: 0,
+            is_busy: false,
+            clock: now,
             last_positions_commit: now,
             last_touch: now,
         }
@@ -184,6 +196,7 @@ impl Worker {
         self.take_answers()?;
         self.punctuate()?;
         let mut wait = self.wait();
+        self.clock = self.now();
         for _ in 0..RECORDS_A_TURN {
             match self.consumer.poll(wait) {
                 Ok(Some(GroupEvent::Record(record))) => {
@@ -230,13 +243,22 @@ impl Worker {
     fn wait(&self) -> Duration {
         let idle = if self.pending.values().any(Option::is_none) { RESTORING_WAIT } else { IDLE_WAIT };
         if self.transaction.begun.is_some() || self.is_urgent() {
-            return Duration::ZERO;
+            return self.linger();
         }
         let now = self.now();
         let commit_due = self.transaction.since.map(|since| COMMIT_INTERVAL.saturating_sub(now.since(since)));
         let due = self.tasks.values().filter_map(|running| running.task.until_punctuation(now)).min();
         let positions_due = self.moved().next().map(|_| self.until_positions_commit(now));
         [due, commit_due, positions_due].into_iter().flatten().fold(idle, Duration::min)
+    }
+
+    /// How long a drained transaction may wait for more.
+    fn linger(&self) -> Duration {
+        if !self.is_busy {
+            return Duration::ZERO;
+        }
+        let passed = |since: Duration| self.application.host.uptime().saturating_sub(since);
+        LINGER.saturating_sub(self.transaction.drained_since.map_or(Duration::ZERO, passed))
     }
 
     /// Zero also when the clock was set back: then it would not be for too long.
@@ -440,7 +462,7 @@ impl Worker {
     // ---- records ----
 
     fn process(&mut self, record: ConsumerRecord) -> Result<(), WorkerError> {
-        let now = self.now();
+        let now = self.clock;
         let input = TopicPartition { topic: record.topic.clone(), partition: record.partition };
         let Some(running) = self.tasks.get_mut(&record.partition) else { return Ok(()) };
         let result = match self.retry.condemned(&input, record.offset) {
@@ -474,7 +496,7 @@ impl Worker {
     }
 
     fn is_full(&self, now: Timestamp) -> bool {
-        let Transaction { begun, since, records } = self.transaction;
+        let Transaction { begun, since, records, .. } = self.transaction;
         let has_passed =
             |start: Option<Timestamp>| start.is_some_and(|s| now.since(s) >= MAX_TRANSACTION_TIME);
         self.retry.is_record_by_record()
@@ -492,15 +514,17 @@ impl Worker {
     fn drained(&mut self) -> Result<(), WorkerError> {
         let now = self.now();
         let has_effects = self.has_effects();
+        self.transaction.drained_since.get_or_insert_with(|| self.application.host.uptime());
+        let is_patient = !self.linger().is_zero();
         // What is in Kafka already holds up its readers there.
-        let is_due = self.transaction.begun.is_some()
+        let is_due = (self.transaction.begun.is_some() && !is_patient)
             || self.transaction.since.is_some_and(|since| now.since(since) >= COMMIT_INTERVAL)
             || (self.until_positions_commit(now).is_zero() && self.moved().next().is_some());
-        if is_due || (has_effects && self.is_urgent()) {
+        if is_due || (has_effects && self.is_urgent() && !is_patient) {
             self.commit()?;
         } else {
             if !has_effects {
-                self.transaction.records = 0;
+                (self.transaction.records, self.transaction.drained_since) = (0, None);
                 self.tasks.values_mut().for_each(|running| running.task.calm_down());
             }
             self.publish_positions();
@@ -523,8 +547,8 @@ impl Worker {
         }
     }
 
-    /// What is due by the wall clock: each task's in a transaction of its own, so that it fails alone. A worker
-    /// that is not trusted may have lost its partitions, and waits.
+    /// What is due by the wall clock, in a transaction without records; if that fails each task's in one of its own, so
+    /// that it fails alone. A worker that is not trusted may have lost its partitions, and waits.
     fn punctuate(&mut self) -> Result<(), WorkerError> {
         let now = self.now();
         let is_due =
@@ -543,24 +567,40 @@ impl Worker {
             .filter(|(_, running)| is_due(running))
             .map(|(partition, _)| *partition)
             .collect();
-        for partition in due {
-            match self.punctuate_task(partition, now) {
-                Ok(()) => self.application.health.clear(&punctuation_of(partition)),
-                Err(failure) => {
-                    self.application.metrics.add("punctuation_failures", 1);
-                    self.application.health.set(&punctuation_of(partition), failure.to_string());
-                    self.back_to_last_commit(failure)?;
-                }
+        match self.punctuate_tasks(&due, now) {
+            Ok(()) => due.iter().for_each(|task| self.application.health.clear(&punctuation_of(*task))),
+            Err(failure) => {
+                self.back_to_last_commit(failure)?;
+                self.punctuate_each(&due, now)?;
             }
         }
         self.ask_for_ends();
         Ok(())
     }
 
-    fn punctuate_task(&mut self, partition: i32, now: Timestamp) -> Result<(), Failure> {
-        let Some(running) = self.tasks.get_mut(&partition) else { return Ok(()) };
-        catch_panic(|| running.task.punctuate(now)).map_err(Failure::Process)?;
-        if !running.task.has_effects() {
+    /// What was due and failed, each task's alone.
+    fn punctuate_each(&mut self, partitions: &[i32], now: Timestamp) -> Result<(), WorkerError> {
+        for partition in partitions {
+            let Some(running) = self.tasks.get_mut(partition) else { continue };
+            running.task.punctuate_again(now);
+            match self.punctuate_tasks(&[*partition], now) {
+                Ok(()) => self.application.health.clear(&punctuation_of(*partition)),
+                Err(failure) => {
+                    self.application.metrics.add("punctuation_failures", 1);
+                    self.application.health.set(&punctuation_of(*partition), failure.to_string());
+                    self.back_to_last_commit(failure)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn punctuate_tasks(&mut self, partitions: &[i32], now: Timestamp) -> Result<(), Failure> {
+        for partition in partitions {
+            let Some(running) = self.tasks.get_mut(partition) else { continue };
+            catch_panic(|| running.task.punctuate(now)).map_err(Failure::Process)?;
+        }
+        if !self.has_effects() {
             return Ok(());
         }
         let offsets: Vec<(TopicPartition, i64)> = self.moved().collect();
@@ -641,8 +681,8 @@ impl Worker {
         self.send_output()?;
         let stores = self.application.topology.stores.len();
         for (ordinal, running) in self.tasks.values().enumerate() {
-            for (store, record) in running.task.changelog() {
-                self.producer.send(record, Some(ordinal * stores + store))?;
+            for (store, change) in running.task.changelog() {
+                self.producer.send_change(change, ordinal * stores + store)?;
             }
         }
         let ends = self.producer.flush()?;
@@ -709,16 +749,19 @@ impl Worker {
         for (ordinal, (partition, running)) in self.tasks.iter_mut().enumerate() {
             let of_task = ends.iter().filter(|(slot, _)| slot / stores == ordinal);
             let checkpoints = of_task.map(|(slot, offset)| (slot % stores, offset + 1)).collect();
-            let committed = running.task.commit(&checkpoints, now)?;
+            let audience = readers.audience(*partition);
+            let committed = running.task.commit(&checkpoints, now, audience)?;
             readers.committed(*partition, running.task.positions());
-            readers.changed(*partition, committed.keys);
+            readers.changed(*partition, committed.keys, audience);
             for (name, count) in committed.counts {
                 metrics.add(name, count);
             }
         }
         metrics.add("committed_transactions", 1);
         metrics.add("processed_records", self.transaction.records as u64);
+        self.is_busy = self.transaction.records >= LARGE_TRANSACTION;
         self.transaction = Transaction::default();
+        self.clock = now;
         self.last_positions_commit = now;
         self.retry.committed(offsets);
         if std::mem::take(&mut self.failures) > 0 {

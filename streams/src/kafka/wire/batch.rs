@@ -7,7 +7,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::Timestamp;
-use crate::record::ProducerRecord;
+use crate::record::Content;
 
 /// Up to where the records begin.
 pub(super) const HEAD: usize = 61;
@@ -47,6 +47,11 @@ impl Batch {
         Self { attributes: 0, bytes: BytesMut::zeroed(HEAD), count: 0, first: now, last: now }
     }
 
+    /// When its first record was sent.
+    pub(super) fn begun(&self) -> Timestamp {
+        self.first
+    }
+
     /// How many records are in it.
     pub(super) fn count(&self) -> i32 {
         self.count
@@ -58,12 +63,12 @@ impl Batch {
     }
 
     /// Adds a record, with the time at which it is sent.
-    pub(super) fn push(&mut self, record: &ProducerRecord, now: Timestamp) {
+    pub(super) fn push(&mut self, record: Content<'_>, now: Timestamp) {
         let time = now.as_millis() - self.first.as_millis();
         let mut length = 1 + size_of_varint(time) + size_of_varint(self.count.into());
-        length += size_of_bytes(record.key.as_deref()) + size_of_bytes(record.value.as_deref());
+        length += size_of_bytes(record.key) + size_of_bytes(record.value);
         length += size_of_varint(record.headers.len() as i64);
-        for header in &record.headers {
+        for header in record.headers {
             length += size_of_bytes(Some(header.name.as_bytes())) + size_of_bytes(header.value.as_deref());
         }
 
@@ -73,10 +78,10 @@ impl Batch {
         bytes.put_i8(0);
         put_varint(bytes, time);
         put_varint(bytes, self.count.into());
-        put_bytes(bytes, record.key.as_deref());
-        put_bytes(bytes, record.value.as_deref());
+        put_bytes(bytes, record.key);
+        put_bytes(bytes, record.value);
         put_varint(bytes, record.headers.len() as i64);
-        for header in &record.headers {
+        for header in record.headers {
             put_bytes(bytes, Some(header.name.as_bytes()));
             put_bytes(bytes, header.value.as_deref());
         }
@@ -140,7 +145,7 @@ mod tests {
     use kafka_protocol::records::RecordBatchDecoder;
 
     use super::*;
-    use crate::record::Header;
+    use crate::record::{Header, ProducerRecord};
 
     fn record(key: Option<&'static str>, value: Option<&'static str>) -> ProducerRecord {
         ProducerRecord {
@@ -162,7 +167,7 @@ mod tests {
 
         let mut batch = Batch::of_transaction(Timestamp::from_millis(1_000));
         for (number, record) in records.iter().enumerate() {
-            batch.push(record, Timestamp::from_millis(1_000 + number as i64 * 100));
+            batch.push(record.content(), Timestamp::from_millis(1_000 + number as i64 * 100));
         }
         assert_eq!(batch.count(), 4);
         let mut sealed = batch.seal(Identity { producer: 7, epoch: 3 }, 11);
@@ -183,7 +188,7 @@ mod tests {
     #[test]
     fn a_batch_outside_of_transactions_says_so() {
         let mut batch = Batch::new(Timestamp::from_millis(1_000));
-        batch.push(&record(None, Some("v")), Timestamp::from_millis(1_000));
+        batch.push(record(None, Some("v")).content(), Timestamp::from_millis(1_000));
         let mut sealed = batch.seal(Identity { producer: 7, epoch: 3 }, 11);
         let read = &RecordBatchDecoder::decode(&mut sealed).unwrap().records[0];
         assert_eq!((read.producer_id, read.producer_epoch, read.transactional), (7, 3, false));

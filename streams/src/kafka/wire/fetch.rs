@@ -1,7 +1,9 @@
 //! Fetching records of assigned partitions, on the thread of whoever wants them.
 //!
 //! - Nothing is asked for as long as there are records to hand out, so that all that comes meanwhile comes at once.
-//!   Only behind a large answer, a backlog, the next one is asked for at once: then broker and reader work side by side.
+//!   Only behind a large answer, a backlog, the next one is asked for at once: then broker and reader work side by side;
+//!   and the broker answers when there is enough to be worth it, or after a moment. Each answer, and the transaction
+//!   that it leads to, costs much the same however little is in it.
 //! - One request is under way for each broker, on a connection of its own; it may stay under way between two polls.
 //! - What passes by itself (a broker that is away, a leader that moves) is no error: it is tried again, with pauses.
 
@@ -35,6 +37,9 @@ const MAX_BYTES: i32 = 1 << 20;
 const MAX_PARTITION_BYTES: i32 = 128 << 10;
 /// An answer of this size leaves more behind.
 const BACKLOG: usize = 64 << 10;
+/// What is enough behind it, and how long to wait for that.
+const MIN_BYTES_OF_BACKLOG: i32 = 64 << 10;
+const MAX_WAIT_IN_BACKLOG: Duration = Duration::from_millis(20);
 /// After this time a broker that does not answer is taken for lost.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that was used so recently is not looked at before it is used again.
@@ -83,6 +88,8 @@ struct Source {
     /// When it was last looked for an answer.
     looked: Option<Instant>,
     used: Option<Instant>,
+    /// Whether its last answer was a large one.
+    has_backlog: bool,
     backoff: Backoff,
 }
 
@@ -230,7 +237,12 @@ impl Fetch {
                 None => Err(std::io::ErrorKind::NotFound.into()),
             },
         };
-        let request = self.request(broker, now);
+        let (min_bytes, max_wait) =
+            if source.has_backlog { (MIN_BYTES_OF_BACKLOG, MAX_WAIT_IN_BACKLOG) } else { (1, MAX_WAIT) };
+        let request = self
+            .request(broker, now)
+            .with_min_bytes(min_bytes)
+            .with_max_wait_ms(max_wait.as_millis().try_into().unwrap_or(i32::MAX));
         let sent =
             opened.and_then(|mut link| link.send(&request, VERSION).map(|under_way| (link, under_way)));
         match sent {
@@ -267,8 +279,6 @@ impl Fetch {
         }
         FetchRequest::default()
             .with_replica_id(NO_REPLICA.into())
-            .with_max_wait_ms(MAX_WAIT.as_millis().try_into().unwrap_or(i32::MAX))
-            .with_min_bytes(1)
             .with_max_bytes(MAX_BYTES)
             .with_isolation_level(READ_COMMITTED)
             .with_session_epoch(NO_SESSION)
@@ -297,7 +307,9 @@ impl Fetch {
             Ok(Some(answer)) => {
                 source.under_way = None;
                 source.backoff.succeed();
-                if self.take(answer, now) >= BACKLOG {
+                let has_backlog = self.take(answer, now) >= BACKLOG;
+                self.sources.entry(broker).or_default().has_backlog = has_backlog;
+                if has_backlog {
                     self.ask_broker(broker, now);
                 }
             }

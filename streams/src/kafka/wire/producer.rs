@@ -31,11 +31,10 @@ use super::batch::Identity;
 use super::cluster::{Broker, CallError, Cluster, Coordinated, is_passing, wait};
 use super::link::UnderWay;
 use super::produce::{self, Refusal};
-use crate::Timestamp;
 use crate::client::{ClientError, ErrorKind, GroupMetadata, TransactionalProducer};
 use crate::kafka::config::Settings;
 use crate::kafka::error::kind_of_refusal;
-use crate::record::{ProducerRecord, TopicPartition};
+use crate::record::{ChangelogRecord, Content, ProducerRecord, TopicPartition};
 
 /// With so much at hand it is sent, while the worker goes on.
 const MAX_PENDING: usize = 1 << 20;
@@ -139,6 +138,25 @@ impl Producer {
         self.numbers.entry(topic.clone()).or_default().insert(number, self.partitions.len());
         self.partitions.push(Partition::new(topic.clone(), on_cluster, number));
         self.partitions.len() - 1
+    }
+
+    /// Puts a record into its partition's batch.
+    fn write(
+        &mut self,
+        topic: &Arc<str>,
+        partition: i32,
+        record: Content<'_>,
+        slot: Option<usize>,
+    ) -> Result<(), ClientError> {
+        self.open()?;
+        let index = self.index_of(topic, partition);
+        let size = record.size();
+        if self.pending + size > MAX_PENDING || !self.partitions[index].has_room(size) {
+            self.dispatch(self.deadline())?;
+        }
+        self.partitions[index].push(record, slot);
+        self.pending += size;
+        Ok(())
     }
 
     /// Sends what is at hand. What is on its way has to arrive before.
@@ -375,16 +393,11 @@ impl TransactionalProducer for Producer {
     }
 
     fn send(&mut self, record: ProducerRecord, slot: Option<usize>) -> Result<(), ClientError> {
-        self.open()?;
-        let now = Timestamp::of_wall_clock();
-        let index = self.index_of(&record.topic, record.partition);
-        let size = record.size();
-        if self.pending + size > MAX_PENDING || !self.partitions[index].has_room(size) {
-            self.dispatch(self.deadline())?;
-        }
-        self.partitions[index].push(&record, slot, now);
-        self.pending += size;
-        Ok(())
+        self.write(&record.topic, record.partition, record.content(), slot)
+    }
+
+    fn send_change(&mut self, change: ChangelogRecord<'_>, slot: usize) -> Result<(), ClientError> {
+        self.write(change.topic, change.partition, change.content(), Some(slot))
     }
 
     fn flush(&mut self) -> Result<Vec<(usize, i64)>, ClientError> {

@@ -7,7 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::super::batch::{Batch, Identity};
 use crate::Timestamp;
-use crate::record::ProducerRecord;
+use crate::record::Content;
 
 /// A batch grows no further: small enough for any topic, as far as single records allow.
 const MAX_BATCH: usize = 256 << 10;
@@ -58,8 +58,9 @@ impl Partition {
         self.open.as_ref().is_none_or(|open| open.batch.size() + size <= MAX_BATCH)
     }
 
-    pub(super) fn push(&mut self, record: &ProducerRecord, slot: Option<usize>, now: Timestamp) {
-        let new = || Open { batch: Batch::of_transaction(now), slots: Slots::new() };
+    /// The records of a batch count as sent when the first of them was: it is small, and the clock costs something.
+    pub(super) fn push(&mut self, record: Content<'_>, slot: Option<usize>) {
+        let new = || Open { batch: Batch::of_transaction(Timestamp::of_wall_clock()), slots: Slots::new() };
         let open = self.open.get_or_insert_with(new);
         if let Some(slot) = slot {
             let delta = open.batch.count();
@@ -68,7 +69,7 @@ impl Partition {
                 None => open.slots.push((slot, delta)),
             }
         }
-        open.batch.push(record, now);
+        open.batch.push(record, open.batch.begun());
     }
 
     /// Makes ready to be sent what is there. Whether anything was.

@@ -128,11 +128,11 @@ impl Partition {
         let mut batch = Batch::new(first.time);
         let mut count = 0;
         for waiting in &self.waiting {
-            let has_room = self.alone == 0 && batch.size() + waiting.record.size() <= MAX_BATCH;
+            let has_room = self.alone == 0 && batch.size() + waiting.record.content().size() <= MAX_BATCH;
             if count > 0 && !has_room {
                 break;
             }
-            batch.push(&waiting.record, waiting.time);
+            batch.push(waiting.record.content(), waiting.time);
             count += 1;
         }
         self.alone = self.alone.saturating_sub(1);

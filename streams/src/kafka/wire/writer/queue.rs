@@ -33,7 +33,7 @@ impl Waiting {
 
     /// How much memory it takes, about.
     pub(super) fn size(&self) -> usize {
-        self.record.size() + OVERHEAD
+        self.record.content().size() + OVERHEAD
     }
 
     pub(super) fn tell_written(self, offset: i64) {
