@@ -9,6 +9,9 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
 use tokio::time::timeout;
 
+/// The pipeline closes connections that are idle for 5 s: no request must meet that.
+const KEEP_IDLE_FOR: Duration = Duration::from_secs(4);
+
 /// Sends requests to one pipeline. Every request is tried again for as long as it takes, so that callers set
 /// the limit; each may therefore arrive more than once and has to bear it.
 #[derive(Clone, Debug)]
@@ -54,7 +57,7 @@ impl Client {
     /// A client of the pipeline at `base`.
     pub(crate) fn new(base: &Url) -> Result<Self, CallError> {
         // The pipeline stands near: a proxy for the world outside does not lead to it.
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = reqwest::Client::builder().no_proxy().pool_idle_timeout(KEEP_IDLE_FOR).build()?;
         Ok(Self { http, base: base.as_str().trim_end_matches('/').to_owned() })
     }
 

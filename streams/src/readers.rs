@@ -448,3 +448,32 @@ impl Readers {
 fn index(partition: i32) -> Option<usize> {
     usize::try_from(partition).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who registers while a commit is on its way, and is told of no keys, is woken to look for itself.
+    #[test]
+    fn nobody_misses_a_change() {
+        let topology = Arc::new(Topology::builder("a").build());
+        let readers = Arc::new(Readers::new(topology, Arc::new([]), 1, Duration::from_secs(1)));
+        let key = |name: &'static str| (0, Bytes::from(name));
+        let is_woken = |watcher: &Watcher| watcher.changes.has_changed().unwrap();
+
+        let nobody = readers.audience(0);
+        assert!(nobody.is_empty());
+        readers.changed(0, Vec::new(), nobody);
+        let early = readers.watch(0, 0, "early".into());
+        assert!(!is_woken(&early), "the change was there before");
+
+        readers.changed(0, Vec::new(), nobody);
+        assert!(is_woken(&early), "it may be what has changed");
+
+        let early = readers.watch(0, 0, "early".into());
+        let audience = readers.audience(0);
+        let late = readers.watch(0, 0, "late".into());
+        readers.changed(0, vec![key("late")], audience);
+        assert_eq!((is_woken(&early), is_woken(&late)), (false, true), "the keys tell");
+    }
+}

@@ -7,7 +7,7 @@
 //! Everything that blocks is a call through the door to Kafka ([`crate::client`]), so that a simulation decides
 //! what happens between any two of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
@@ -24,7 +24,7 @@ use crate::faults;
 use crate::mailbox::{Receiver, Sender};
 use crate::processor::ProcessError;
 use crate::readers::Pulse;
-use crate::record::{ConsumerRecord, ProducerRecord, TopicPartition};
+use crate::record::{ConsumerRecord, TopicPartition};
 use crate::restore::{Answer, Prepared, Request};
 use crate::retry::{Condemned, Retry};
 use crate::store::{BackendError, StoreError};
@@ -38,6 +38,11 @@ const MAX_TRANSACTION_RECORDS: usize = 8_000;
 const LARGE_TRANSACTION: usize = 1_000;
 /// but so much later: there will be more, and a transaction costs much the same whatever is in it.
 const LINGER: Duration = Duration::from_millis(30);
+/// So many commits may follow each other as soon as there is something to commit,
+const COMMITS_AT_ONCE: usize = 4;
+/// but not more of them in this time: beyond that rate, waiting for a little more costs less than the waiting of all
+/// for a broker that is busy with small transactions.
+const TIME_OF_COMMITS: Duration = Duration::from_millis(32);
 /// What nobody waits for is committed this late.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// So many records are sent at a time: each of their own, they would each cost a request, or wake the client's thread.
@@ -74,6 +79,8 @@ pub(crate) struct Worker {
     failures: u32,
     /// Whether the last transaction was a large one.
     is_busy: bool,
+    /// When the last transactions were committed, by the process's uptime.
+    recent_commits: VecDeque<Duration>,
     /// The time, as of this turn or the last commit.
     clock: Timestamp,
     last_positions_commit: Timestamp,
@@ -167,6 +174,7 @@ impl Worker {
             retry: Retry::default(),
             failures: 0,
             is_busy: false,
+            recent_commits: VecDeque::with_capacity(COMMITS_AT_ONCE),
             clock: now,
             last_positions_commit: now,
             last_touch: now,
@@ -254,11 +262,14 @@ impl Worker {
 
     /// How long a drained transaction may wait for more.
     fn linger(&self) -> Duration {
+        let now = self.application.host.uptime();
+        let first = self.recent_commits.front().filter(|_| self.recent_commits.len() == COMMITS_AT_ONCE);
+        let pace = first.map_or(Duration::ZERO, |first| (*first + TIME_OF_COMMITS).saturating_sub(now));
         if !self.is_busy {
-            return Duration::ZERO;
+            return pace;
         }
-        let passed = |since: Duration| self.application.host.uptime().saturating_sub(since);
-        LINGER.saturating_sub(self.transaction.drained_since.map_or(Duration::ZERO, passed))
+        let passed = |since: Duration| now.saturating_sub(since);
+        pace.max(LINGER.saturating_sub(self.transaction.drained_since.map_or(Duration::ZERO, passed)))
     }
 
     /// Zero also when the clock was set back: then it would not be for too long.
@@ -644,9 +655,8 @@ impl Worker {
     /// Sends what the tasks have put out, within the transaction.
     fn send_output(&mut self) -> Result<(), ClientError> {
         self.begin()?;
-        let output: Vec<ProducerRecord> =
-            self.tasks.values_mut().flat_map(|running| running.task.take_output()).collect();
-        output.into_iter().try_for_each(|record| self.producer.send(record, None))
+        let mut output = self.tasks.values_mut().flat_map(|running| running.task.take_output());
+        output.try_for_each(|record| self.producer.send(record, None))
     }
 
     fn begin(&mut self) -> Result<(), ClientError> {
@@ -762,6 +772,10 @@ impl Worker {
         self.is_busy = self.transaction.records >= LARGE_TRANSACTION;
         self.transaction = Transaction::default();
         self.clock = now;
+        if self.recent_commits.len() == COMMITS_AT_ONCE {
+            self.recent_commits.pop_front();
+        }
+        self.recent_commits.push_back(self.application.host.uptime());
         self.last_positions_commit = now;
         self.retry.committed(offsets);
         if std::mem::take(&mut self.failures) > 0 {

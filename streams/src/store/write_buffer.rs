@@ -330,6 +330,25 @@ mod tests {
     }
 
     #[test]
+    fn what_dies_young_is_written_last() {
+        let half = "x".repeat(BUDGET / 2);
+        for (case, dies, others, is_written) in [
+            ("lives", false, BUDGET, true),
+            ("dies", true, BUDGET, false),
+            ("dies, but there is too much", true, BUDGET + BUDGET / 2, true),
+        ] {
+            let (disk, store) = buffered();
+            store.apply(vec![change("a", Some(&half))], at(1, 0)).unwrap();
+            if dies {
+                store.apply(vec![change("a", None)], at(2, 0)).unwrap();
+            }
+            store.manager.note(others, 0);
+            store.apply(vec![change("b", Some(&half[..BUDGET / 4]))], at(3, 0)).unwrap();
+            assert_eq!(disk.get(b"b").unwrap().is_some(), is_written, "{case}");
+        }
+    }
+
+    #[test]
     fn the_disk_is_not_told_what_it_says_already() {
         let (disk, store) = buffered();
         store.apply(vec![], at(0, 7)).unwrap();

@@ -37,9 +37,11 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Of records of a transaction, the first of which is sent now.
-    pub(super) fn of_transaction(now: Timestamp) -> Self {
-        Self { attributes: IS_TRANSACTIONAL, ..Self::new(now) }
+    /// Of records of a transaction, the first of which is sent now; it is likely to get so large.
+    pub(super) fn of_transaction(now: Timestamp, size: usize) -> Self {
+        let mut bytes = BytesMut::with_capacity(size.max(HEAD));
+        bytes.put_bytes(0, HEAD);
+        Self { attributes: IS_TRANSACTIONAL, bytes, ..Self::new(now) }
     }
 
     /// Of records outside of any transaction.
@@ -165,7 +167,7 @@ mod tests {
         let records =
             [record(None, None), record(Some(""), Some("")), record(Some("key"), Some(long)), with_headers];
 
-        let mut batch = Batch::of_transaction(Timestamp::from_millis(1_000));
+        let mut batch = Batch::of_transaction(Timestamp::from_millis(1_000), 100);
         for (number, record) in records.iter().enumerate() {
             batch.push(record.content(), Timestamp::from_millis(1_000 + number as i64 * 100));
         }

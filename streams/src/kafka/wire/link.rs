@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,6 +17,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 /// The longest answer that is taken for one.
 const MAX_ANSWER: usize = 256 << 20;
+
+/// What stands before a request takes no more, as a rule.
+const MAX_HEADER: usize = 128;
 
 /// An open connection, or one that is coming about.
 #[derive(Debug)]
@@ -70,7 +73,9 @@ impl Link {
             .with_request_api_version(version)
             .with_correlation_id(self.last)
             .with_client_id(Some(self.client_id.clone()));
-        let mut message = BytesMut::zeroed(4);
+        let size = request.compute_size(version).map_err(malformed)?;
+        let mut message = BytesMut::with_capacity(size + MAX_HEADER);
+        message.put_i32(0);
         header.encode(&mut message, R::header_version(version)).map_err(malformed)?;
         request.encode(&mut message, version).map_err(malformed)?;
         let length = i32::try_from(message.len() - 4).map_err(malformed)?;

@@ -86,6 +86,7 @@ fn behind_a_backlog_the_next_records_are_asked_for_at_once() {
     assert!(records(0..end).len() > BACKLOG);
     answer(asked, 0, 0, records(0..end));
     let asked = next(&mut fetch, &mut broker, &[(0, end)]);
+    assert_eq!(patience(&asked), (MIN_BYTES_OF_BACKLOG, MAX_WAIT_IN_BACKLOG));
     assert_eq!(fetch.position(&TopicPartition::new("t", 0)), Some(0));
     answer(asked, 0, 0, records(end..end + 2));
     for offset in 0..end {
@@ -95,6 +96,15 @@ fn behind_a_backlog_the_next_records_are_asked_for_at_once() {
     assert!(broker.look().is_none(), "one more would be too much");
     assert_eq!(outcome(&mut fetch), Ok(end));
     assert_eq!(outcome(&mut fetch), Ok(end + 1));
+    assert_eq!(read(&mut fetch), None);
+    let asked = next(&mut fetch, &mut broker, &[(0, end + 2)]);
+    assert_eq!(patience(&asked), (1, MAX_WAIT), "there is no backlog any more");
+}
+
+/// How much the broker is to wait for, and how long.
+fn patience(asked: &Asked) -> (i32, Duration) {
+    let request: FetchRequest = asked.request();
+    (request.min_bytes, Duration::from_millis(request.max_wait_ms.try_into().unwrap()))
 }
 
 #[test]

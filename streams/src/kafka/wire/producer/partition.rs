@@ -22,6 +22,8 @@ pub(super) struct Partition {
     pub(super) number: i32,
     /// The number of the next record in this transaction.
     sequence: i32,
+    /// Of the last batch, in bytes: the next one is made as large, so that it need not grow in steps.
+    last_size: usize,
     open: Option<Open>,
     pub(super) sealed: Option<Sealed>,
 }
@@ -45,7 +47,7 @@ pub(super) struct Sealed {
 
 impl Partition {
     pub(super) fn new(inside: Arc<str>, topic: StrBytes, number: i32) -> Self {
-        Self { inside, topic, number, sequence: 0, open: None, sealed: None }
+        Self { inside, topic, number, sequence: 0, last_size: 0, open: None, sealed: None }
     }
 
     /// What is attempted with it.
@@ -60,8 +62,11 @@ impl Partition {
 
     /// The records of a batch count as sent when the first of them was: it is small, and the clock costs something.
     pub(super) fn push(&mut self, record: Content<'_>, slot: Option<usize>) {
-        let new = || Open { batch: Batch::of_transaction(Timestamp::of_wall_clock()), slots: Slots::new() };
-        let open = self.open.get_or_insert_with(new);
+        let size = self.last_size;
+        let open = self.open.get_or_insert_with(|| Open {
+            batch: Batch::of_transaction(Timestamp::of_wall_clock(), size),
+            slots: Slots::new(),
+        });
         if let Some(slot) = slot {
             let delta = open.batch.count();
             match open.slots.iter_mut().find(|(known, _)| *known == slot) {
@@ -76,6 +81,7 @@ impl Partition {
     pub(super) fn seal(&mut self, identity: Identity) -> bool {
         let Some(Open { batch, slots }) = self.open.take() else { return false };
         let sequence = self.sequence;
+        self.last_size = batch.size();
         self.sequence = sequence.wrapping_add(batch.count());
         self.sealed = Some(Sealed { bytes: batch.seal(identity, sequence), slots });
         true
