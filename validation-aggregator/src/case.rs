@@ -1,7 +1,7 @@
 //! What is remembered of an order until nothing more is expected of it.
 //!
-//! Within an attempt CREATED comes before the final state, so (attempt, decided) says of a record on
-//! `orders` what (attempt, version) would: whether it is news. A case takes in only what is.
+//! Each attempt has one record on `orders` that counts here, its first; the number of the attempt says whether
+//! it is news. A case takes in only what is.
 //!
 //! Once an attempt is decided and all its verdicts have come, the case is over and forgotten at once: a burst
 //! of orders leaves nothing behind. A decision needs the order, not its verdicts alone: a verdict that comes
@@ -58,31 +58,25 @@ pub(crate) enum Step {
     Changed(Case, Option<Outcome>),
     /// A verdict came after the decision: the case is now this, or over.
     Late(Option<Case>),
-    /// Nothing more is expected of the order, and perhaps it is decided only now.
-    Over(Option<Outcome>),
+    /// The case is decided, and over.
+    Over(Outcome),
 }
 
-/// An order's record on `orders`.
+/// An attempt of an order, as it begins on `orders`.
 pub(crate) fn on_order(
     known: Option<Case>,
     order: &Standing,
     now: Timestamp,
     policy: &AggregatorPolicy,
 ) -> Step {
-    let seen = Attempt { number: order.attempt, decided: order.state.is_final() };
-    let mut case = match known {
-        Some(case) if case.attempt >= Some(seen) => return Step::Unchanged,
-        // As a rule its case is over.
-        None if seen.decided => return Step::Unchanged,
-        known => known.unwrap_or_else(|| Case::unseen(now, policy)),
-    };
-    case.attempt = Some(seen);
+    let seen = Some(Attempt { number: order.attempt, decided: false });
+    let mut case = known.unwrap_or_else(|| Case::unseen(now, policy));
+    if case.attempt >= seen {
+        return Step::Unchanged;
+    }
+    case.attempt = seen;
     case.verdicts = case.verdicts.split_off(&order.attempt);
     case.awaited.clear();
-    if seen.decided {
-        case.close(seen.number, now, policy);
-        return case.closed(None);
-    }
     case.due = (began(order, now) + policy.deadline).as_millis();
     case.judged(&order.id, now, policy)
 }
@@ -137,11 +131,6 @@ impl Case {
         verdicts
     }
 
-    /// The attempt has ended.
-    fn closed(self, outcome: Option<Outcome>) -> Step {
-        if self.is_over() { Step::Over(outcome) } else { Step::Changed(self, outcome) }
-    }
-
     /// A verdict on the attempt that was decided without it, or that came before.
     fn late(mut self, check: Check) -> Step {
         let Some(place) = self.awaited.iter().position(|awaited| *awaited == check) else {
@@ -162,7 +151,8 @@ impl Case {
             return Step::Changed(self, None);
         };
         let verdicts = self.close(attempt, now, policy);
-        self.closed(Some(ruling.into_outcome(order_id, attempt, verdicts, now)))
+        let outcome = ruling.into_outcome(order_id, attempt, verdicts, now);
+        if self.is_over() { Step::Over(outcome) } else { Step::Changed(self, Some(outcome)) }
     }
 }
 

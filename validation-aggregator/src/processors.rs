@@ -148,7 +148,7 @@ fn take(
         }
         Step::Over(outcome) => {
             due.iter().for_each(|due| store.delete(context, due));
-            outcome.into_iter().for_each(|outcome| context.forward(order_id.clone(), outcome));
+            context.forward(order_id.clone(), outcome);
         }
     }
     Ok(())

@@ -1,25 +1,32 @@
 //! What the aggregator reads of an order.
 
-use domain::{OrderId, OrderState, Timestamp};
+use domain::{OrderId, OrderState, Timestamp, state_of};
 use serde::Deserialize;
 
-/// Where an order stands. What else its JSON says may be anything.
+/// An attempt as it begins. What else its JSON says may be anything.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Standing {
     pub(crate) id: OrderId,
-    pub(crate) state: OrderState,
     pub(crate) attempt: u32,
-    /// When it came to stand there.
+    /// When it began.
     #[serde(deserialize_with = "domain::read_time")]
     pub(crate) updated_at: Timestamp,
+}
+
+impl Standing {
+    /// Whether an attempt that begins may stand in `json`, or something that is no order at all. That an attempt has
+    /// ended is nothing new: it was decided here.
+    pub(crate) fn may_be_in(json: &[u8]) -> bool {
+        !state_of(json).is_some_and(OrderState::is_final)
+    }
 }
 
 #[cfg(test)]
 impl From<&domain::Order> for Standing {
     fn from(order: &domain::Order) -> Self {
-        let domain::Order { id, state, attempt, updated_at, .. } = order.clone();
-        Self { id, state, attempt, updated_at }
+        let domain::Order { id, attempt, updated_at, .. } = order.clone();
+        Self { id, attempt, updated_at }
     }
 }
 
@@ -35,6 +42,7 @@ mod tests {
         #[test]
         fn it_says_what_the_order_says(order in any_order()) {
             let json = encode_value(&order).unwrap();
+            prop_assert_eq!(Standing::may_be_in(&json), !order.state.is_final());
             prop_assert_eq!(decode_value(&json), Ok(Standing::from(&order)));
         }
     }

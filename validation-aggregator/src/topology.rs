@@ -6,6 +6,7 @@ use streams::Topology;
 use crate::case_store::CaseStore;
 use crate::policy::AggregatorPolicy;
 use crate::processors::{TakeOrder, TakeVerdict};
+use crate::standing::Standing;
 
 /// Joins the verdicts of `order-validations` with the orders of `orders` into `order-outcomes`.
 pub fn topology(policy: AggregatorPolicy) -> Topology {
@@ -16,7 +17,10 @@ fn build(policy: AggregatorPolicy) -> (Topology, CaseStore) {
     let mut builder = Topology::builder("validation-aggregator");
     let store = CaseStore::declare(&mut builder);
 
-    builder.source(&ORDERS.values_as()).process(TakeOrder { policy, store }).sink(&ORDER_OUTCOMES);
+    builder
+        .source_if(&ORDERS.values_as(), Standing::may_be_in)
+        .process(TakeOrder { policy, store })
+        .sink(&ORDER_OUTCOMES);
     builder.source(&ORDER_VALIDATIONS).process(TakeVerdict { policy, store }).sink(&ORDER_OUTCOMES);
 
     (builder.build(), store)

@@ -8,11 +8,10 @@ use crate::samples::{created, decided, tried_again, verdict};
 /// What comes of one order, at one moment after the other.
 enum Event {
     Created(u32),
-    Final(u32),
     Verdict(u32, Check, CheckResult),
 }
 
-use Event::{Created, Final};
+use Event::Created;
 
 /// What is expected of it.
 #[derive(Debug, PartialEq)]
@@ -43,9 +42,6 @@ fn attempt(number: u32) -> Order {
 fn step(known: Option<Case>, event: &Event, now: Timestamp) -> Step {
     match event {
         Created(number) => on_order(known, &(&attempt(*number)).into(), now, &policy()),
-        Final(number) => {
-            on_order(known, &(&decided(&attempt(*number), Decision::Failed)).into(), now, &policy())
-        }
         Event::Verdict(attempt, check, result) => {
             let verdict = Verdict { attempt: *attempt, ..verdict("o", *check, *result) };
             on_verdict(known, &verdict, now, &policy())
@@ -78,7 +74,6 @@ fn check(events: &[(i64, Event, Found)]) {
             }
             Step::Over(outcome) => {
                 case = None;
-                let outcome = outcome.unwrap();
                 Over(outcome.attempt, outcome.decision, outcome.validations.len())
             }
         };
@@ -103,7 +98,6 @@ fn three_times_pass_validates() {
         (3, pass(1, OrderDetailsCheck), Ignored("verdicts_repeated")),
         (3, fail(1, OrderDetailsCheck), Ignored("verdicts_repeated")),
         (4, pass(1, InventoryCheck), Over(1, Decision::Validated, 3)),
-        (5, Final(1), Unchanged),
         (6, pass(1, InventoryCheck), Until(10_006)),
     ]);
 }
@@ -115,7 +109,6 @@ fn the_first_that_fails_decides() {
         (1, pass(1, InventoryCheck), Until(30_000)),
         (2, fail(1, FraudCheck), Decided(1, Decision::Failed, 2, 30_000)),
         (3, Created(1), Unchanged),
-        (4, Final(1), Unchanged),
         (5, pass(1, InventoryCheck), Ignored("verdicts_late")),
         (6, fail(1, OrderDetailsCheck), LastLate),
     ]);
@@ -157,20 +150,6 @@ fn a_decision_without_all_verdicts_is_remembered_for_a_while_however_late_it_fal
 }
 
 #[test]
-fn an_order_seen_in_its_final_state_needs_no_decision() {
-    check(&[(5, Final(1), Unchanged), (7, fail(1, InventoryCheck), Until(10_007))]);
-    check(&[
-        (0, Created(1), Until(30_000)),
-        (1, pass(1, InventoryCheck), Until(30_000)),
-        (2, Final(1), Until(30_000)),
-        (3, Created(1), Unchanged),
-        (4, fail(1, FraudCheck), Late),
-        (5, pass(1, OrderDetailsCheck), LastLate),
-    ]);
-    check(&[(0, fail(1, FraudCheck), Until(10_000)), (5, Final(1), Until(10_005))]);
-}
-
-#[test]
 fn a_higher_attempt_supersedes_what_is_below() {
     check(&[
         (0, Created(1), Until(30_000)),
@@ -178,7 +157,6 @@ fn a_higher_attempt_supersedes_what_is_below() {
         (2, pass(2, FraudCheck), Until(30_000)),
         (3, Created(2), Until(30_000)),
         (4, Created(1), Unchanged),
-        (4, Final(1), Unchanged),
         (4, pass(1, InventoryCheck), Ignored("verdicts_superseded")),
         (5, pass(2, InventoryCheck), Until(30_000)),
         (6, pass(2, OrderDetailsCheck), Over(2, Decision::Validated, 3)),

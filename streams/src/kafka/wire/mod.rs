@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::protocol::StrBytes;
 
-use self::cluster::{Cluster, is_spoken};
+use self::cluster::{Cluster, Coordinated, is_spoken};
 use super::config::Settings;
 use crate::client::{ClientError, ErrorKind};
 
@@ -40,8 +40,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Whether the brokers speak what this module does.
 pub(super) fn is_spoken_by(settings: &Settings) -> Result<bool, ClientError> {
     let mut cluster = Cluster::new(settings.bootstrap_servers(), "streams");
-    match cluster.versions(Instant::now() + PATIENCE) {
-        Ok(versions) => Ok(is_spoken(&versions)),
+    let deadline = Instant::now() + PATIENCE;
+    match cluster.versions(deadline) {
+        Ok(versions) => {
+            let is_spoken = is_spoken(&versions);
+            if is_spoken {
+                have_coordinators_made(&mut cluster, settings, deadline);
+            }
+            Ok(is_spoken)
+        }
         // Brokers that are old enough answer so that it cannot be understood.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
         Err(error) => Err(ClientError {
@@ -49,6 +56,17 @@ pub(super) fn is_spoken_by(settings: &Settings) -> Result<bool, ClientError> {
             attempted: "ask the brokers for their versions".to_string(),
             reason: error.to_string(),
         }),
+    }
+}
+
+/// A fresh Kafka makes its coordinators when it is first asked for them, and takes half a second: time in which topics can
+/// be made. Whoever needs them asks again.
+fn have_coordinators_made(cluster: &mut Cluster, settings: &Settings, deadline: Instant) {
+    let key = StrBytes::from_string(settings.on_cluster("streams"));
+    for coordinated in [Coordinated::Group, Coordinated::Transactions] {
+        if let Err(error) = cluster.coordinator(coordinated, &key, deadline) {
+            tracing::debug!(?coordinated, %error, "not there yet");
+        }
     }
 }
 
