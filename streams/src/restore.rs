@@ -154,8 +154,8 @@ struct StoreRestore {
 impl Restorer {
     /// Serves until the worker is gone.
     ///
-    /// The reader is made with the first request. librdkafka asks for the group's coordinator when a client is made,
-    /// and where there is none yet it asks again only half a second later; a request comes when the group has one.
+    /// The reader is made with the first request: then the group has a coordinator. librdkafka, where it reads, asks for one
+    /// when a client is made, and where there is none yet it asks again only half a second later.
     pub(crate) fn serve(
         application: Arc<Application>,
         requests: Receiver<Request>,

@@ -113,8 +113,8 @@ impl RunError {
 
 /// How long to wait for topics that others create, who mostly start at the same time; and how often, before they are
 /// taken to come later.
-const FOR_OTHERS: Duration = Duration::from_millis(100);
-const FOR_OTHERS_SOON: usize = 50;
+const FOR_OTHERS: Duration = Duration::from_millis(25);
+const FOR_OTHERS_SOON: usize = 200;
 
 const BACKOFF: [Duration; 5] = [
     Duration::from_millis(100),
