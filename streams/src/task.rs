@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::Timestamp;
 use crate::dead_letter;
+use crate::end_of_input::EndOfInput;
 use crate::faults;
 use crate::global::TableState;
 use crate::processor::ProcessError;
@@ -260,6 +261,16 @@ impl Task {
             }
         }
         Ok(())
+    }
+
+    /// How far inputs are known to be read, to be kept over an abort that undoes no effect of a record.
+    pub(crate) fn take_ends(&mut self) -> BTreeMap<Arc<str>, EndOfInput> {
+        std::mem::take(&mut self.run.ends)
+    }
+
+    /// What was kept.
+    pub(crate) fn put_ends(&mut self, ends: BTreeMap<Arc<str>, EndOfInput>) {
+        self.run.ends = ends;
     }
 
     /// The inputs whose end is asked for, with the time of the question.

@@ -1,7 +1,8 @@
 //! A worker: one thread with one group member, one transactional producer, and the tasks of its partitions.
 //!
 //! One transaction carries what all its tasks do: outputs, changelog records and input offsets. It is committed
-//! when the input is drained, the batch is large, or its time is up. Only after the commit do the stores take
+//! when the input is drained (a little later where there are many transactions, or large ones), the batch is large, or
+//! its time is up. Only after the commit do the stores take
 //! what was written, and readers see it.
 //!
 //! Everything that blocks is a call through the door to Kafka ([`crate::client`]), so that a simulation decides
@@ -40,7 +41,7 @@ const LARGE_TRANSACTION: usize = 1_000;
 const LINGER: Duration = Duration::from_millis(30);
 /// So many commits may follow each other as soon as there is something to commit,
 const COMMITS_AT_ONCE: usize = 4;
-/// but not more of them in this time: beyond that rate, waiting for a little more costs less than the waiting of all
+/// but not more of them in this time, as far as they are committed because the input is drained: beyond that rate, waiting for a little more costs less than the waiting of all
 /// for a broker that is busy with small transactions.
 const TIME_OF_COMMITS: Duration = Duration::from_millis(32);
 /// What nobody waits for is committed this late.
@@ -81,7 +82,7 @@ pub(crate) struct Worker {
     is_busy: bool,
     /// When the last transactions were committed, by the process's uptime.
     recent_commits: VecDeque<Duration>,
-    /// The time, as of this turn or the last commit.
+    /// The time, as of this turn's first record or the last commit.
     clock: Timestamp,
     last_positions_commit: Timestamp,
     last_touch: Timestamp,
@@ -204,9 +205,12 @@ impl Worker {
         self.take_answers()?;
         self.punctuate()?;
         let mut wait = self.wait();
-        self.clock = self.now();
-        for _ in 0..RECORDS_A_TURN {
-            match self.consumer.poll(wait) {
+        for turn in 0..RECORDS_A_TURN {
+            let polled = self.consumer.poll(wait);
+            if turn == 0 {
+                self.clock = self.now();
+            }
+            match polled {
                 Ok(Some(GroupEvent::Record(record))) => {
                     self.process(record)?;
                     wait = Duration::ZERO;
@@ -260,16 +264,16 @@ impl Worker {
         [due, commit_due, positions_due].into_iter().flatten().fold(idle, Duration::min)
     }
 
-    /// How long a drained transaction may wait for more.
+    /// How long a drained transaction may wait for more: not at all before it is.
     fn linger(&self) -> Duration {
+        let Some(drained) = self.transaction.drained_since else { return Duration::ZERO };
         let now = self.application.host.uptime();
         let first = self.recent_commits.front().filter(|_| self.recent_commits.len() == COMMITS_AT_ONCE);
         let pace = first.map_or(Duration::ZERO, |first| (*first + TIME_OF_COMMITS).saturating_sub(now));
         if !self.is_busy {
             return pace;
         }
-        let passed = |since: Duration| now.saturating_sub(since);
-        pace.max(LINGER.saturating_sub(self.transaction.drained_since.map_or(Duration::ZERO, passed)))
+        pace.max((drained + LINGER).saturating_sub(now))
     }
 
     /// Zero also when the clock was set back: then it would not be for too long.
@@ -581,8 +585,17 @@ impl Worker {
         match self.punctuate_tasks(&due, now) {
             Ok(()) => due.iter().for_each(|task| self.application.health.clear(&punctuation_of(*task))),
             Err(failure) => {
-                self.back_to_last_commit(failure)?;
-                self.punctuate_each(&due, now)?;
+                // Kafka would take no more of them one by one.
+                let is_of_one = failure.kind() == Some(ErrorKind::Refused);
+                self.back_from_punctuation(failure)?;
+                for partition in &due {
+                    if let Some(running) = self.tasks.get_mut(partition) {
+                        running.task.punctuate_again(now);
+                    }
+                }
+                if is_of_one {
+                    self.punctuate_each(&due, now)?;
+                }
             }
         }
         self.ask_for_ends();
@@ -592,15 +605,30 @@ impl Worker {
     /// What was due and failed, each task's alone.
     fn punctuate_each(&mut self, partitions: &[i32], now: Timestamp) -> Result<(), WorkerError> {
         for partition in partitions {
-            let Some(running) = self.tasks.get_mut(partition) else { continue };
-            running.task.punctuate_again(now);
             match self.punctuate_tasks(&[*partition], now) {
                 Ok(()) => self.application.health.clear(&punctuation_of(*partition)),
                 Err(failure) => {
                     self.application.metrics.add("punctuation_failures", 1);
                     self.application.health.set(&punctuation_of(*partition), failure.to_string());
-                    self.back_to_last_commit(failure)?;
+                    self.back_from_punctuation(failure)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Back to the last commit, which is after all effects of records: how far inputs were read stays known, or the
+    /// punctuations of one task would keep those of all others from what they wait for.
+    fn back_from_punctuation(&mut self, failure: Failure) -> Result<(), WorkerError> {
+        let ends: Vec<_> = self
+            .tasks
+            .iter_mut()
+            .map(|(partition, running)| (*partition, running.task.take_ends()))
+            .collect();
+        self.back_to_last_commit(failure)?;
+        for (partition, ends) in ends {
+            if let Some(running) = self.tasks.get_mut(&partition) {
+                running.task.put_ends(ends);
             }
         }
         Ok(())

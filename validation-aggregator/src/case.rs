@@ -43,7 +43,7 @@ pub(crate) struct Case {
 pub(crate) struct Attempt {
     /// Counted from 1.
     pub(crate) number: u32,
-    /// Has it got its outcome, or been seen in a final state?
+    /// Has it got its outcome?
     pub(crate) decided: bool,
 }
 
@@ -100,6 +100,10 @@ pub(crate) fn on_verdict(
         Entry::Occupied(_) => Step::Ignored("verdicts_repeated"),
         Entry::Vacant(place) => {
             place.insert(verdict.validation());
+            // The end of `orders` that is waited for may be one before this verdict's order.
+            if case.undecided().is_none() && case.due() <= now {
+                case.due = (now + policy.remember).as_millis();
+            }
             case.judged(&verdict.order_id, now, policy)
         }
     }

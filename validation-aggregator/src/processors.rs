@@ -99,7 +99,7 @@ impl TakeVerdict {
             Ok(Some(case)) => case,
             // A later look would find the same, and one damaged case must not hold up all others.
             Ok(None) | Err(StoreError::Undecodable { .. }) => {
-                context.delete(&self.store.due, due);
+                self.store.delete(context, due);
                 context.count("cases_unreadable");
                 return Ok(());
             }

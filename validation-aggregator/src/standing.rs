@@ -9,6 +9,9 @@ use serde::Deserialize;
 pub(crate) struct Standing {
     pub(crate) id: OrderId,
     pub(crate) attempt: u32,
+    /// One that is none makes the record a dead letter; which one it is has been looked at before.
+    #[serde(rename = "state")]
+    _state: OrderState,
     /// When it began.
     #[serde(deserialize_with = "domain::read_time")]
     pub(crate) updated_at: Timestamp,
@@ -25,8 +28,8 @@ impl Standing {
 #[cfg(test)]
 impl From<&domain::Order> for Standing {
     fn from(order: &domain::Order) -> Self {
-        let domain::Order { id, attempt, updated_at, .. } = order.clone();
-        Self { id, attempt, updated_at }
+        let domain::Order { id, state, attempt, updated_at, .. } = order.clone();
+        Self { id, attempt, _state: state, updated_at }
     }
 }
 

@@ -53,9 +53,11 @@ impl WriteBufferManager {
     }
 
     /// Whether a store that has so much is to write it to disk.
-    fn is_due(&self, bytes: usize, is_short_lived: bool) -> bool {
+    fn is_due(&self, buffer: &Buffer) -> bool {
+        let least = self.most_bytes / LEAST_SHARE;
+        let is_short_lived = buffer.spared > buffer.written.max(least);
         let most = if is_short_lived { self.most_bytes / 100 * FOR_THE_SHORT_LIVED } else { self.most_bytes };
-        bytes >= self.most_bytes / LEAST_SHARE && self.bytes.load(Ordering::Relaxed) > most
+        buffer.bytes >= least && self.bytes.load(Ordering::Relaxed) > most
     }
 }
 
@@ -155,11 +157,6 @@ impl Buffer {
         self.since.is_some_and(|since| now.since(since) >= MOST_TIME)
     }
 
-    /// Whether most entries do not live until they are written.
-    fn is_short_lived(&self) -> bool {
-        self.spared > self.written
-    }
-
     fn leave(&mut self) {
         self.leaving.append(&mut self.changes);
         self.written += self.bytes;
@@ -245,15 +242,12 @@ impl StoreBackend for BufferedStore {
             self.write().checkpoint = Some(checkpoint);
             return Ok(());
         }
-        let (bytes, is_old, is_short_lived) = self.change(|buffer| {
-            let taken_in = buffer.take_in(changes, checkpoint, &*self.disk);
-            taken_in.map(|()| (buffer.bytes, buffer.is_old(checkpoint.at), buffer.is_short_lived()))
-        })?;
-        if is_asked_for || is_old || self.manager.is_due(bytes, is_short_lived) {
-            self.flush(checkpoint)
-        } else {
-            Ok(())
-        }
+        self.change(|buffer| buffer.take_in(changes, checkpoint, &*self.disk))?;
+        let is_due = {
+            let buffer = self.read();
+            is_asked_for || buffer.is_old(checkpoint.at) || self.manager.is_due(&buffer)
+        };
+        if is_due { self.flush(checkpoint) } else { Ok(()) }
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError> {

@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// The partition in which it always fails.
 const FAILING: i32 = 0;
 
-/// Puts out its partition whenever it is due.
+/// Puts out its partition whenever it is due, once its input is known to be read.
 struct Tell;
 
 impl Processor for Tell {
@@ -32,8 +32,15 @@ impl Processor for Tell {
 
     fn punctuate(&self, context: &mut Context<'_, String, i64>) -> Result<(), ProcessError> {
         let partition = context.partition();
-        context.forward(partition.to_string(), partition.into());
-        if partition == FAILING { Err(ProcessError::Other("always".to_string())) } else { Ok(()) }
+        if partition == FAILING {
+            context.forward(partition.to_string(), partition.into());
+            return Err(ProcessError::Other("always".to_string()));
+        }
+        context.request_end(&INPUT);
+        if context.read_to_end_as_of(&INPUT).is_some() {
+            context.forward(partition.to_string(), partition.into());
+        }
+        Ok(())
     }
 }
 

@@ -210,6 +210,8 @@ impl Fetch {
                 Leader::Refused(error) => {
                     partition.is_stopped = true;
                     self.failures.push_back(partition.refused(error));
+                    // Whoever reads it anew asks anew.
+                    self.leaders.forget(&partition.topic);
                 }
             }
         }

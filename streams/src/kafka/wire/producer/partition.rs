@@ -60,7 +60,7 @@ impl Partition {
         self.open.as_ref().is_none_or(|open| open.batch.size() + size <= MAX_BATCH)
     }
 
-    /// The records of a batch count as sent when the first of them was: it is small, and the clock costs something.
+    /// The records of a batch count as sent when the first of them was: the clock costs something.
     pub(super) fn push(&mut self, record: Content<'_>, slot: Option<usize>) {
         let size = self.last_size;
         let open = self.open.get_or_insert_with(|| Open {
