@@ -2,8 +2,7 @@
 //!
 //! One transaction carries what all its tasks do: outputs, changelog records and input offsets. It is committed
 //! when the input is drained (a little later where there are many transactions, or large ones), the batch is large, or
-//! its time is up. Only after the commit do the stores take
-//! what was written, and readers see it.
+//! its time is up. Only after the commit do the stores take what was written, and readers see it.
 //!
 //! Everything that blocks is a call through the door to Kafka ([`crate::client`]), so that a simulation decides
 //! what happens between any two of them.
@@ -39,10 +38,10 @@ const MAX_TRANSACTION_RECORDS: usize = 8_000;
 const LARGE_TRANSACTION: usize = 1_000;
 /// but so much later: there will be more, and a transaction costs much the same whatever is in it.
 const LINGER: Duration = Duration::from_millis(30);
-/// So many commits may follow each other as soon as there is something to commit,
+/// When the input is drained, what was done is committed at once, but for so many commits
 const COMMITS_AT_ONCE: usize = 4;
-/// but not more of them in this time, as far as they are committed because the input is drained: beyond that rate, waiting for a little more costs less than the waiting of all
-/// for a broker that is busy with small transactions.
+/// in this time: beyond that rate, to wait for a little more costs less than that all wait for a broker which is busy
+/// with small transactions.
 const TIME_OF_COMMITS: Duration = Duration::from_millis(32);
 /// What nobody waits for is committed this late.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
