@@ -100,6 +100,7 @@ pub mod kafka;
 mod mailbox;
 mod metrics;
 mod owners;
+mod pace;
 mod partitioner;
 mod processor;
 mod purge;

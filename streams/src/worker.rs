@@ -7,7 +7,7 @@
 //! Everything that blocks is a call through the door to Kafka ([`crate::client`]), so that a simulation decides
 //! what happens between any two of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
@@ -22,6 +22,7 @@ use crate::client::{
 };
 use crate::faults;
 use crate::mailbox::{Receiver, Sender};
+use crate::pace::Pace;
 use crate::processor::ProcessError;
 use crate::readers::Pulse;
 use crate::record::{ConsumerRecord, TopicPartition};
@@ -34,15 +35,6 @@ use crate::task::Task;
 const MAX_TRANSACTION_TIME: Duration = Duration::from_secs(1);
 /// A transaction is committed after this many input records at the latest.
 const MAX_TRANSACTION_RECORDS: usize = 8_000;
-/// A transaction that follows one of so many records is not committed at once when the input is drained,
-const LARGE_TRANSACTION: usize = 1_000;
-/// but so much later: there will be more, and a transaction costs much the same whatever is in it.
-const LINGER: Duration = Duration::from_millis(30);
-/// When the input is drained, what was done is committed at once, but for so many commits
-const COMMITS_AT_ONCE: usize = 4;
-/// in this time: beyond that rate, to wait for a little more costs less than that all wait for a broker which is busy
-/// with small transactions.
-const TIME_OF_COMMITS: Duration = Duration::from_millis(32);
 /// What nobody waits for is committed this late.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// So many records are sent at a time: each of their own, they would each cost a request, or wake the client's thread.
@@ -77,10 +69,7 @@ pub(crate) struct Worker {
     retry: Retry,
     /// Transactions in a row that Kafka did not take.
     failures: u32,
-    /// Whether the last transaction was a large one.
-    is_busy: bool,
-    /// When the last transactions were committed, by the process's uptime.
-    recent_commits: VecDeque<Duration>,
+    pace: Pace,
     /// The time, as of this turn's first record or the last commit.
     clock: Timestamp,
     last_positions_commit: Timestamp,
@@ -173,8 +162,7 @@ impl Worker {
             transaction: Transaction::default(),
             retry: Retry::default(),
             failures: 0,
-            is_busy: false,
-            recent_commits: VecDeque::with_capacity(COMMITS_AT_ONCE),
+            pace: Pace::default(),
             clock: now,
             last_positions_commit: now,
             last_touch: now,
@@ -204,9 +192,9 @@ impl Worker {
         self.take_answers()?;
         self.punctuate()?;
         let mut wait = self.wait();
-        for turn in 0..RECORDS_A_TURN {
+        for number in 0..RECORDS_A_TURN {
             let polled = self.consumer.poll(wait);
-            if turn == 0 {
+            if number == 0 {
                 self.clock = self.now();
             }
             match polled {
@@ -265,14 +253,8 @@ impl Worker {
 
     /// How long a drained transaction may wait for more: not at all before it is.
     fn linger(&self) -> Duration {
-        let Some(drained) = self.transaction.drained_since else { return Duration::ZERO };
-        let now = self.application.host.uptime();
-        let first = self.recent_commits.front().filter(|_| self.recent_commits.len() == COMMITS_AT_ONCE);
-        let pace = first.map_or(Duration::ZERO, |first| (*first + TIME_OF_COMMITS).saturating_sub(now));
-        if !self.is_busy {
-            return pace;
-        }
-        pace.max((drained + LINGER).saturating_sub(now))
+        let drained = self.transaction.drained_since;
+        drained.map_or(Duration::ZERO, |drained| self.pace.linger(drained, self.application.host.uptime()))
     }
 
     /// Zero also when the clock was set back: then it would not be for too long.
@@ -796,13 +778,9 @@ impl Worker {
         }
         metrics.add("committed_transactions", 1);
         metrics.add("processed_records", self.transaction.records as u64);
-        self.is_busy = self.transaction.records >= LARGE_TRANSACTION;
+        self.pace.committed(self.transaction.records, self.application.host.uptime());
         self.transaction = Transaction::default();
         self.clock = now;
-        if self.recent_commits.len() == COMMITS_AT_ONCE {
-            self.recent_commits.pop_front();
-        }
-        self.recent_commits.push_back(self.application.host.uptime());
         self.last_positions_commit = now;
         self.retry.committed(offsets);
         if std::mem::take(&mut self.failures) > 0 {

@@ -4,7 +4,8 @@
 //! Its invariants:
 //!
 //! - **One outcome per attempt.** An attempt is decided once it was seen on `orders`: by the first verdict
-//!   that is not PASS, by the last required PASS, or by its deadline. Whatever comes later changes nothing.
+//!   that is not PASS, by the last required PASS, or by its deadline. Whatever comes later changes nothing, but
+//!   for its own record on `orders`: that would have to come twice, which transactions see to.
 //! - **The set of verdicts counts, not their number.** The first verdict of a check stands, in whatever
 //!   order and however often verdicts come, and also when they come before their order.
 //! - **Nothing hangs, nothing is failed for an outage.** A deadline fires only when all verdicts that stood

@@ -49,8 +49,8 @@ impl Kafka {
         Self { settings: Arc::new(Settings(config)), is_spoken: Arc::default() }
     }
 
-    /// Whether a worker's clients, readers and writers can speak the protocol themselves. Settings of librdkafka, encryption among
-    /// them, only librdkafka knows; and its consumer and its producer belong together.
+    /// Whether a worker's clients, readers and writers can speak the protocol themselves. Settings of librdkafka,
+    /// encryption among them, only librdkafka knows; and its consumer and its producer belong together.
     fn is_spoken(&self) -> Result<bool, ClientError> {
         if !self.settings.is_plain() {
             return Ok(false);

@@ -41,7 +41,7 @@ impl Batch {
     pub(super) fn of_transaction(now: Timestamp, size: usize) -> Self {
         let mut bytes = BytesMut::with_capacity(size.max(HEAD));
         bytes.put_bytes(0, HEAD);
-        Self { attributes: IS_TRANSACTIONAL, bytes, ..Self::new(now) }
+        Self { attributes: IS_TRANSACTIONAL, bytes, count: 0, first: now, last: now }
     }
 
     /// Of records outside of any transaction.
