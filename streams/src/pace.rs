@@ -10,33 +10,42 @@ use std::time::Duration;
 const LARGE: usize = 1_000;
 /// and the next one waits for it, so long.
 const LINGER: Duration = Duration::from_millis(30);
-/// So many commits take place at once
+/// So many commits take place at once. Beyond that a worker commits for one part of its time,
 const AT_ONCE: usize = 4;
-/// in this time: beyond that rate, to wait for a little more costs less than that all wait for a broker which is busy
-/// with small transactions.
-const IN_TIME: Duration = Duration::from_millis(32);
+/// of so many: the busier the broker, the longer a commit takes, and the more records share the next one. (With six
+/// workers and their broker on two cores, orders are through soonest with this; who waits less, waits in the broker.)
+const PARTS: u32 = 2;
+/// One that took long does not hold up the next one for longer than this.
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// What the last commits of a worker say about the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     follows_large: bool,
-    recent: VecDeque<Duration>,
+    recent: VecDeque<Commit>,
+}
+
+#[derive(Debug)]
+struct Commit {
+    began: Duration,
+    took: Duration,
 }
 
 impl Pace {
-    /// A transaction with so many records was committed at `now`.
-    pub(crate) fn committed(&mut self, records: usize, now: Duration) {
+    /// A transaction with so many records was committed, from `began` to `now`.
+    pub(crate) fn committed(&mut self, records: usize, began: Duration, now: Duration) {
         self.follows_large = records >= LARGE;
         if self.recent.len() == AT_ONCE {
             self.recent.pop_front();
         }
-        self.recent.push_back(now);
+        self.recent.push_back(Commit { began, took: now.saturating_sub(began) });
     }
 
     /// For how long from `now` on a transaction waits for more whose input was drained at `drained` for the first time.
     pub(crate) fn linger(&self, drained: Duration, now: Duration) -> Duration {
-        let paced =
-            self.recent.front().filter(|_| self.recent.len() == AT_ONCE).map(|first| *first + IN_TIME);
+        let committing: Duration = self.recent.iter().map(|commit| commit.took).sum();
+        let first = self.recent.front().filter(|_| self.recent.len() == AT_ONCE);
+        let paced = first.map(|first| (first.began + committing * PARTS).min(drained + LONGEST));
         let lingers = self.follows_large.then(|| drained + LINGER);
         paced.max(lingers).map_or(Duration::ZERO, |end| end.saturating_sub(now))
     }
@@ -46,13 +55,13 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Transactions that were committed before, as (records, milliseconds), and how long one waits at `now` that was
-    /// drained at `drained`.
+    /// Transactions that were committed before, as (records, from, to in milliseconds), and how long one waits at `now`
+    /// that was drained at `drained`.
     #[track_caller]
-    fn check(before: &[(usize, u64)], drained: u64, now: u64, expected: u64) {
+    fn check(before: &[(usize, u64, u64)], drained: u64, now: u64, expected: u64) {
         let mut pace = Pace::default();
-        for (records, at) in before {
-            pace.committed(*records, Duration::from_millis(*at));
+        for (records, began, ended) in before {
+            pace.committed(*records, Duration::from_millis(*began), Duration::from_millis(*ended));
         }
         let found = pace.linger(Duration::from_millis(drained), Duration::from_millis(now));
         assert_eq!(found, Duration::from_millis(expected), "{before:?}, drained at {drained}, now {now}");
@@ -61,27 +70,36 @@ mod tests {
     #[test]
     fn a_few_small_ones_are_committed_at_once() {
         check(&[], 5, 5, 0);
-        check(&[(1, 1), (1, 2), (1, 3)], 5, 5, 0);
-        check(&[(1, 1), (1, 2), (999, 3)], 5, 5, 0);
+        check(&[(1, 0, 10), (1, 10, 20), (1, 20, 30)], 30, 30, 0);
+        check(&[(1, 0, 10), (1, 10, 20), (999, 20, 30)], 30, 30, 0);
     }
 
     #[test]
-    fn beyond_four_in_their_time_they_wait() {
-        let four = [(1, 1), (1, 2), (1, 3), (1, 4)];
-        check(&four, 5, 5, 28);
-        check(&four, 5, 32, 1);
-        check(&four, 5, 33, 0);
-        check(&four, 5, 1_000, 0);
-        check(&[four[0], four[1], four[2], four[3], (1, 40)], 41, 41, 0);
+    fn beyond_four_they_wait_as_long_as_the_last_four_took() {
+        let four = [(1, 0, 10), (1, 10, 20), (1, 20, 30), (1, 30, 40)];
+        check(&four, 40, 40, 40);
+        check(&four, 45, 79, 1);
+        check(&four, 45, 80, 0);
+        check(&four, 45, 1_000, 0);
+        // The first of them does not count any more.
+        check(&[four[0], four[1], four[2], four[3], (1, 80, 84)], 84, 84, 0);
+        check(&[four[0], four[1], four[2], four[3], (1, 40, 44)], 44, 44, 34);
+        // They have waited already.
+        check(&[(1, 0, 10), (1, 30, 40), (1, 60, 70), (1, 90, 100)], 100, 100, 0);
+        // One was very slow.
+        check(&[four[0], four[1], four[2], (1, 30, 3_030)], 5_000, 5_000, 100);
+        check(&[four[0], four[1], four[2], (1, 30, 3_030)], 5_000, 5_100, 0);
+        // What takes no time costs nothing.
+        check(&[(1, 5, 5), (1, 5, 5), (1, 5, 5), (1, 5, 5)], 5, 5, 0);
     }
 
     #[test]
     fn behind_a_large_one_it_waits_for_more_from_when_it_was_drained() {
-        check(&[(1_000, 1)], 5, 5, 30);
-        check(&[(1_000, 1)], 5, 34, 1);
-        check(&[(1_000, 1)], 5, 35, 0);
-        check(&[(1_000, 1), (1, 2)], 5, 5, 0);
-        check(&[(1, 1), (1, 2), (1, 3), (1_000, 20)], 25, 25, 30);
-        check(&[(1, 20), (1, 20), (1, 20), (1_000, 20)], 21, 21, 31);
+        check(&[(1_000, 0, 1)], 5, 5, 30);
+        check(&[(1_000, 0, 1)], 5, 34, 1);
+        check(&[(1_000, 0, 1)], 5, 35, 0);
+        check(&[(1_000, 0, 1), (1, 1, 2)], 5, 5, 0);
+        check(&[(1, 0, 1), (1, 1, 2), (1, 2, 3), (1_000, 19, 20)], 25, 25, 30);
+        check(&[(1, 0, 10), (1, 10, 20), (1, 20, 30), (1_000, 30, 50)], 51, 51, 49);
     }
 }

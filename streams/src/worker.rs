@@ -96,6 +96,8 @@ struct Transaction {
     since: Option<Timestamp>,
     /// When the input was drained for the first time, by the process's uptime.
     drained_since: Option<Duration>,
+    /// When it began to be committed, by the process's uptime.
+    committing_since: Option<Duration>,
     records: usize,
 }
 
@@ -697,6 +699,7 @@ impl Worker {
         &mut self,
         offsets: &[(TopicPartition, i64)],
     ) -> Result<Vec<(usize, i64)>, ClientError> {
+        self.transaction.committing_since = Some(self.application.host.uptime());
         self.send_output()?;
         let stores = self.application.topology.stores.len();
         for (ordinal, running) in self.tasks.values().enumerate() {
@@ -778,7 +781,9 @@ impl Worker {
         }
         metrics.add("committed_transactions", 1);
         metrics.add("processed_records", self.transaction.records as u64);
-        self.pace.committed(self.transaction.records, self.application.host.uptime());
+        let uptime = self.application.host.uptime();
+        let began = self.transaction.committing_since.unwrap_or(uptime);
+        self.pace.committed(self.transaction.records, began, uptime);
         self.transaction = Transaction::default();
         self.clock = now;
         self.last_positions_commit = now;
