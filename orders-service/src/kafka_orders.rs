@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use actix_web::web::Bytes;
-use domain::{NewOrder, Order, OrderId, OrderRequest, Origin, timestamp_from_millis};
+use domain::{NewOrder, Order, OrderId, OrderRequest, OrderState, Origin, state_of, timestamp_from_millis};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
 use moka::sync::Cache;
 use service::Problem;
 use service::topics::ORDER_REQUESTS;
-use streams::{CommandWriter, Queries, Store, Watcher};
+use streams::{CommandWriter, Queries, Store, Wanted, Watcher};
 
-use crate::orders::Orders;
+use crate::orders::{Changes, Orders};
 use crate::shown_order::ShownOrder;
 
 /// Reads the view, and writes commands.
@@ -57,8 +57,12 @@ impl Orders for KafkaOrders {
         Ok(Some(order))
     }
 
-    fn watch(&self, id: &OrderId) -> BoxStream<'static, ()> {
-        let watcher = self.queries.watch(&self.view, id);
+    fn watch(&self, id: &OrderId, changes: Changes) -> BoxStream<'static, ()> {
+        let wanted: Wanted = match changes {
+            Changes::All => |_| true,
+            Changes::Decisions => may_be_decided,
+        };
+        let watcher = self.queries.watch_for(&self.view, id, wanted);
         let next = async |mut watcher: Watcher| watcher.changed().await.then_some(((), watcher));
         stream::unfold(watcher, next).boxed()
     }
@@ -77,5 +81,26 @@ impl Orders for KafkaOrders {
     fn carried_out(&self, request: Origin) -> BoxFuture<'_, Result<(), Problem>> {
         async move { Ok(self.queries.committed(&ORDER_REQUESTS, request.partition, request.offset).await?) }
             .boxed()
+    }
+}
+
+/// Whether an order of the view is decided, or not known to be undecided.
+fn may_be_decided(json: Option<&[u8]>) -> bool {
+    json.and_then(state_of).is_none_or(OrderState::is_final)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::tests::{created, decided};
+
+    #[test]
+    fn decisions_are_told_from_other_changes() {
+        let json = |order: Order| serde_json::to_vec(&order).unwrap();
+        assert!(!may_be_decided(Some(&json(created("o-1")))));
+        assert!(may_be_decided(Some(&json(decided("o-1")))));
+        // Whoever waits shall see what is wrong.
+        assert!(may_be_decided(Some(b"no JSON")));
+        assert!(may_be_decided(None));
     }
 }

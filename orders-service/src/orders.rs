@@ -9,6 +9,15 @@ use service::Problem;
 
 use crate::shown_order::ShownOrder;
 
+/// Which changes of an order are of interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// All.
+    All,
+    /// Those to a final state. Others may be told as well.
+    Decisions,
+}
+
 /// The view of this instance, and the way of a command into it.
 pub(crate) trait Orders: Send + Sync + 'static {
     /// The partition in which the order is.
@@ -17,9 +26,9 @@ pub(crate) trait Orders: Send + Sync + 'static {
     /// The order as it is committed, if it is there.
     fn get(&self, id: &OrderId) -> Result<Option<Arc<ShownOrder>>, Problem>;
 
-    /// Begins to watch an order: an item for each change since this call, or for several. Ends when the order is no
+    /// Begins to watch an order: an item for each such change since this call, or for several. Ends when the order is no
     /// longer this instance's.
-    fn watch(&self, id: &OrderId) -> BoxStream<'static, ()>;
+    fn watch(&self, id: &OrderId, changes: Changes) -> BoxStream<'static, ()>;
 
     /// Asks for the order to be created. Kafka has the request, at the place that is given.
     fn request(&self, order: NewOrder) -> BoxFuture<'_, Result<Origin, Problem>>;

@@ -135,7 +135,7 @@ pub use self::metrics::Metrics;
 pub use self::owners::{Owner, Owners};
 pub use self::partitioner::partition_of;
 pub use self::processor::{Context, ProcessError, Processor};
-pub use self::readers::{Queries, QueryError, Watcher};
+pub use self::readers::{Queries, QueryError, Wanted, Watcher};
 pub use self::record::{ChangelogRecord, ConsumerRecord, Header, Origin, ProducerRecord, TopicPartition};
 pub use self::runtime::{StartError, Streams, StreamsConfig};
 pub use self::state_directory::{StateDirectory, StateDirectoryError};

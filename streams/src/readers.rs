@@ -1,6 +1,7 @@
 //! Reading stores from outside: committed state only, and only from who owns it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ptr::fn_addr_eq;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -147,9 +148,15 @@ impl Queries {
 
     /// Begins to watch a key. Register first, then read, then wait: so no change is missed.
     pub fn watch<K: Key, V: Value>(&self, store: &Store<K, V>, key: &K) -> Watcher {
+        self.watch_for(store, key, |_| true)
+    }
+
+    /// The same for who waits for certain values only: `wanted` is told what is stored from now on, or that nothing is,
+    /// on the worker's thread. There may be a change without it.
+    pub fn watch_for<K: Key, V: Value>(&self, store: &Store<K, V>, key: &K, wanted: Wanted) -> Watcher {
         let key = encode_key(key);
         let partition = partition_of(&key, self.0.partition_count());
-        self.0.watch(partition, store.index, key)
+        self.0.watch(partition, store.index, key, wanted)
     }
 
     /// How many watchers there are.
@@ -157,34 +164,43 @@ impl Queries {
         self.0
             .feeds
             .iter()
-            .map(|feed| feed.watched().keys.values().map(watch::Sender::receiver_count).sum::<usize>())
+            .map(|feed| feed.watched().bells().map(|bell| bell.changes.receiver_count()).sum::<usize>())
             .sum()
     }
 }
+
+/// Whether a value, as it is stored, is one that is waited for; none: it was deleted.
+pub type Wanted = fn(Option<&[u8]>) -> bool;
 
 /// Waits for a key to change. Leaves when it is dropped.
 pub struct Watcher {
     readers: Arc<Readers>,
     feed: usize,
     key: (usize, Bytes),
-    changes: watch::Receiver<()>,
+    /// There until it is dropped.
+    changes: Option<watch::Receiver<()>>,
 }
 
 impl Watcher {
     /// Returns when a commit has changed the key since the last call (or since registration). False when the key's
     /// partition is no longer served here: then this watcher will see no more changes.
     pub async fn changed(&mut self) -> bool {
-        // An error means that the feed was emptied.
-        self.changes.changed().await.is_ok()
+        match &mut self.changes {
+            // An error means that the feed was emptied.
+            Some(changes) => changes.changed().await.is_ok(),
+            None => false,
+        }
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
         let keys = &mut self.readers.feeds[self.feed].watched().keys;
-        if keys.get(&self.key).is_some_and(|sender| {
-            sender.receiver_count() <= 1 && sender.subscribe().same_channel(&self.changes)
-        }) {
+        // Before it is looked who is left, and while nobody else looks.
+        self.changes = None;
+        let Some(bells) = keys.get_mut(&self.key) else { return };
+        bells.retain(|bell| bell.changes.receiver_count() > 0);
+        if bells.is_empty() {
             keys.remove(&self.key);
         }
     }
@@ -225,9 +241,30 @@ struct Feed(Mutex<Watched>);
 #[derive(Default)]
 struct Watched {
     /// By store and key.
-    keys: HashMap<(usize, Bytes), watch::Sender<()>>,
+    keys: HashMap<(usize, Bytes), Vec<Bell>>,
     /// How many watchers there have been.
     registered: u64,
+}
+
+/// Wakes those who want the same of a key.
+struct Bell {
+    wanted: Wanted,
+    changes: watch::Sender<()>,
+}
+
+impl Watched {
+    fn bells(&self) -> impl Iterator<Item = &Bell> {
+        self.keys.values().flatten()
+    }
+}
+
+/// A key that a commit has changed.
+#[derive(Debug)]
+pub(crate) struct ChangedKey {
+    pub(crate) store: usize,
+    pub(crate) key: Bytes,
+    /// None: it was deleted.
+    pub(crate) value: Option<Bytes>,
 }
 
 impl Feed {
@@ -359,17 +396,18 @@ impl Readers {
         Audience { registered: watched.registered, is_empty: watched.keys.is_empty() }
     }
 
-    /// A commit has changed these keys, by store; none are told where nobody watched before it. Who has come since may
-    /// have read what was there before, and looks again.
-    pub(crate) fn changed(&self, partition: i32, keys: Vec<(usize, Bytes)>, before: Audience) {
+    /// A commit has changed these keys; none are told where nobody watched before it. Who has come since may have read
+    /// what was there before, and looks again.
+    pub(crate) fn changed(&self, partition: i32, keys: Vec<ChangedKey>, before: Audience) {
         let Some(feed) = index(partition).and_then(|index| self.feeds.get(index)) else { return };
         let watched = feed.watched();
         if before.is_empty && watched.registered != before.registered {
-            watched.keys.values().for_each(|sender| sender.send_replace(()));
+            watched.bells().for_each(|bell| bell.changes.send_replace(()));
         }
-        for key in keys {
-            if let Some(sender) = watched.keys.get(&key) {
-                sender.send_replace(());
+        for ChangedKey { store, key, value } in keys {
+            let bells = watched.keys.get(&(store, key)).into_iter().flatten();
+            for bell in bells.filter(|bell| (bell.wanted)(value.as_deref())) {
+                bell.changes.send_replace(());
             }
         }
     }
@@ -433,15 +471,24 @@ impl Readers {
         before
     }
 
-    fn watch(self: &Arc<Self>, partition: i32, store: usize, key: Bytes) -> Watcher {
+    fn watch(self: &Arc<Self>, partition: i32, store: usize, key: Bytes, wanted: Wanted) -> Watcher {
         let feed = index(partition).unwrap_or_default();
         let key = (store, key);
         let changes = {
             let mut watched = self.feeds[feed].watched();
             watched.registered += 1;
-            watched.keys.entry(key.clone()).or_default().subscribe()
+            let bells = watched.keys.entry(key.clone()).or_default();
+            // Two bells for the same, if the compiler has two addresses for a function, ring both.
+            match bells.iter().find(|bell| fn_addr_eq(bell.wanted, wanted)) {
+                Some(bell) => bell.changes.subscribe(),
+                None => {
+                    let (changes, subscribed) = watch::channel(());
+                    bells.push(Bell { wanted, changes });
+                    subscribed
+                }
+            }
         };
-        Watcher { readers: self.clone(), feed, key, changes }
+        Watcher { readers: self.clone(), feed, key, changes: Some(changes) }
     }
 }
 
@@ -453,27 +500,54 @@ fn index(partition: i32) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn is_woken(watcher: &Watcher) -> bool {
+        watcher.changes.as_ref().unwrap().has_changed().unwrap()
+    }
+
     /// Who registers while a commit is on its way, and is told of no keys, is woken to look for itself.
     #[test]
     fn nobody_misses_a_change() {
         let topology = Arc::new(Topology::builder("a").build());
         let readers = Arc::new(Readers::new(topology, Arc::new([]), 1, Duration::from_secs(1)));
-        let key = |name: &'static str| (0, Bytes::from(name));
-        let is_woken = |watcher: &Watcher| watcher.changes.has_changed().unwrap();
+        let changed = |key: &'static str| ChangedKey { store: 0, key: key.into(), value: None };
+        let any: Wanted = |_| true;
 
         let nobody = readers.audience(0);
         assert!(nobody.is_empty());
         readers.changed(0, Vec::new(), nobody);
-        let early = readers.watch(0, 0, "early".into());
+        let early = readers.watch(0, 0, "early".into(), any);
         assert!(!is_woken(&early), "the change was there before");
 
         readers.changed(0, Vec::new(), nobody);
         assert!(is_woken(&early), "it may be what has changed");
 
-        let early = readers.watch(0, 0, "early".into());
+        let early = readers.watch(0, 0, "early".into(), any);
         let audience = readers.audience(0);
-        let late = readers.watch(0, 0, "late".into());
-        readers.changed(0, vec![key("late")], audience);
+        let late = readers.watch(0, 0, "late".into(), any);
+        readers.changed(0, vec![changed("late")], audience);
         assert_eq!((is_woken(&early), is_woken(&late)), (false, true), "the keys tell");
+    }
+
+    #[test]
+    fn who_waits_for_certain_values_is_woken_by_them_alone() {
+        let topology = Arc::new(Topology::builder("a").build());
+        let readers = Arc::new(Readers::new(topology, Arc::new([]), 1, Duration::from_secs(1)));
+        let any: Wanted = |_| true;
+        let last: Wanted = |value| value == Some(b"last");
+        let watch = |wanted| readers.watch(0, 0, "k".into(), wanted);
+        let watchers = [watch(any), watch(last), watch(last)];
+        let change = |value: Option<&'static str>| {
+            let key = ChangedKey { store: 0, key: "k".into(), value: value.map(Bytes::from) };
+            readers.changed(0, vec![key], readers.audience(0));
+        };
+        let woken = || watchers.each_ref().map(is_woken);
+        change(Some("first"));
+        assert_eq!(woken(), [true, false, false]);
+        change(None);
+        assert_eq!(woken(), [true, false, false]);
+        change(Some("last"));
+        assert_eq!(woken(), [true; 3]);
+        drop(watchers);
+        assert!(readers.audience(0).is_empty());
     }
 }

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::Timestamp;
 use crate::dead_letter;
 use crate::end_of_input::EndOfInput;
 use crate::faults;
 use crate::global::TableState;
 use crate::processor::ProcessError;
-use crate::readers::Audience;
+use crate::readers::{Audience, ChangedKey};
 use crate::record::{ChangelogRecord, ConsumerRecord, ProducerRecord};
 use crate::run::Run;
 use crate::store::{BackendError, Checkpoint, OverlayStore, StoreBackend};
@@ -45,7 +43,7 @@ impl Punctuation {
 
 /// What a commit made visible: for readers and metrics.
 pub(crate) struct Committed {
-    pub(crate) keys: Vec<(usize, Bytes)>,
+    pub(crate) keys: Vec<ChangedKey>,
     pub(crate) counts: BTreeMap<&'static str, u64>,
 }
 
@@ -225,7 +223,10 @@ impl Task {
         for (index, store) in self.run.stores.iter_mut().enumerate().filter(|(_, store)| store.is_dirty()) {
             let topology = &self.run.topology;
             if !audience.is_empty() {
-                keys.extend(store.changes().filter_map(|(key, _)| topology.in_section(index, key)));
+                keys.extend(store.changes().filter_map(|(key, value)| {
+                    let (store, key) = topology.in_section(index, key)?;
+                    Some(ChangedKey { store, key, value: value.clone() })
+                }));
             }
             // A store that was written has changelog records, and they were delivered before the commit.
             let offset = checkpoints.get(&index).copied().unwrap_or_default();

@@ -18,7 +18,7 @@ use super::idempotency_key::{IdempotencyKey, make_id};
 use super::order_answer::{accepted, order_answer};
 use super::preferences::{Preference, preference};
 use super::progress;
-use super::waiting::wait_for;
+use super::waiting::{Awaited, wait_for};
 use crate::orders::Orders;
 use crate::shown_order::ShownOrder;
 
@@ -68,8 +68,7 @@ async fn create_and_wait(
     let here = async |progress: Option<String>| {
         let Carried { status, order, mine } = carry_out(orders, asked, progress, call, limit).await?;
         seen.replace(Some((status, order.clone())));
-        let is_final = |order: Option<&ShownOrder>| order.is_some_and(|order| order.state.is_final());
-        let waited = wait_for(orders, &asked.id, call, patience, is_final).await;
+        let waited = wait_for(orders, &asked.id, call, patience, Awaited::Decision).await;
         let waited = waited.map_err(|problem| problem.with_progress(progress::of(mine)))?;
         order_answer(status, &waited.order.unwrap_or(order))
     };

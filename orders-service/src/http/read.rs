@@ -11,7 +11,7 @@ use service::{Call, IdInPath, Interrupted, Problem, Timeout};
 use super::HttpSide;
 use super::order_answer::{not_modified, order_answer};
 use super::version_tag::{KnownVersions, known_versions};
-use super::waiting::{Waited, wait_for};
+use super::waiting::{Awaited, Waited, wait_for};
 use crate::orders::Orders;
 use crate::shown_order::ShownOrder;
 
@@ -57,8 +57,7 @@ async fn order_news(
     call: &Call,
     timeout: Duration,
 ) -> Result<HttpResponse, Problem> {
-    let is_news = |order: Option<&ShownOrder>| order.is_some_and(|order| !known.contain(order));
-    let Waited { order, interrupted } = wait_for(orders, id, call, timeout, is_news).await?;
+    let Waited { order, interrupted } = wait_for(orders, id, call, timeout, Awaited::News(known)).await?;
     match order {
         Some(order) => shown(&order, known),
         None => Err(too_late(interrupted, format!("there is no order {id} yet"))),
@@ -71,8 +70,7 @@ async fn decided_order(
     call: &Call,
     timeout: Duration,
 ) -> Result<HttpResponse, Problem> {
-    let is_final = |order: Option<&ShownOrder>| order.is_some_and(|order| order.state.is_final());
-    let Waited { order, interrupted } = wait_for(orders, id, call, timeout, is_final).await?;
+    let Waited { order, interrupted } = wait_for(orders, id, call, timeout, Awaited::Decision).await?;
     match order {
         Some(order) if order.state.is_final() => order_answer(StatusCode::OK, &order),
         Some(_) => Err(too_late(interrupted, format!("order {id} is not decided yet"))),

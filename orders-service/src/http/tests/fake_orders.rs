@@ -11,7 +11,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use service::{Directory, Problem, Whereabouts};
 use tokio::sync::watch;
 
-use crate::orders::Orders;
+use crate::orders::{Changes, Orders};
 use crate::shown_order::ShownOrder;
 
 /// What is ordered in all tests.
@@ -59,6 +59,7 @@ pub(super) struct FakeOrders {
     orders: Mutex<BTreeMap<OrderId, Order>>,
     requests: Mutex<i64>,
     changes: watch::Sender<()>,
+    decisions: watch::Sender<()>,
     moves: watch::Sender<()>,
     /// Whether the partition is this instance's.
     serving: AtomicBool,
@@ -72,6 +73,7 @@ impl Default for FakeOrders {
             orders: Mutex::default(),
             requests: Mutex::default(),
             changes: watch::Sender::default(),
+            decisions: watch::Sender::default(),
             moves: watch::Sender::default(),
             serving: true.into(),
             carrying_out: true.into(),
@@ -81,8 +83,12 @@ impl Default for FakeOrders {
 
 impl FakeOrders {
     pub(super) fn put(&self, order: Order) {
+        let is_final = order.state.is_final();
         self.orders.lock().unwrap().insert(order.id.clone(), order);
         self.changes.send_replace(());
+        if is_final {
+            self.decisions.send_replace(());
+        }
     }
 
     pub(super) fn decide(&self, id: &OrderId) {
@@ -94,6 +100,7 @@ impl FakeOrders {
     pub(super) fn serve(&self, serving: bool) {
         self.serving.store(serving, Ordering::Relaxed);
         self.changes.send_replace(());
+        self.decisions.send_replace(());
         self.moves.send_replace(());
     }
 
@@ -109,18 +116,18 @@ impl FakeOrders {
 
     /// Returns when so many wait for orders to change.
     pub(super) async fn watched_by(&self, count: usize) {
-        until_received_by(&self.changes, count).await;
+        until_received_by(&[&self.changes, &self.decisions], count).await;
     }
 
     /// Returns when so many wait for the partition to move.
     pub(super) async fn missed_by(&self, count: usize) {
-        until_received_by(&self.moves, count).await;
+        until_received_by(&[&self.moves], count).await;
     }
 }
 
-async fn until_received_by(sender: &watch::Sender<()>, count: usize) {
+async fn until_received_by(senders: &[&watch::Sender<()>], count: usize) {
     let arrived = async {
-        while sender.receiver_count() != count {
+        while senders.iter().map(|sender| sender.receiver_count()).sum::<usize>() != count {
             tokio::task::yield_now().await;
         }
     };
@@ -142,8 +149,12 @@ impl Orders for FakeOrders {
         }
     }
 
-    fn watch(&self, _: &OrderId) -> BoxStream<'static, ()> {
-        let changes = self.changes.subscribe();
+    /// Nothing is told that need not be told.
+    fn watch(&self, _: &OrderId, changes: Changes) -> BoxStream<'static, ()> {
+        let changes = match changes {
+            Changes::All => self.changes.subscribe(),
+            Changes::Decisions => self.decisions.subscribe(),
+        };
         let next =
             async |mut changes: watch::Receiver<()>| changes.changed().await.ok().map(|()| ((), changes));
         stream::unfold(changes, next).boxed()

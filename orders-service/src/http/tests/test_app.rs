@@ -33,7 +33,7 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         let (shared, data) = (orders.clone(), shutdown.clone());
         let server = HttpServer::new(move || {
-            let router = Router::new(shared.clone(), "this-instance").unwrap();
+            let router = Router::new(shared.clone(), "this-instance");
             let (routes, data) = (routes(shared.clone(), router), data.clone());
             service::app(move |config| routes(config.app_data(data)))
         })
