@@ -9,7 +9,6 @@ mod final_states;
 mod http;
 mod latency;
 mod machine;
-mod on_thread;
 mod orders;
 mod process;
 mod producer;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backon::{ConstantBuilder, ExponentialBuilder, Retryable};
+use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
@@ -50,9 +50,6 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2
 /// How long a server may take to say that it is there.
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often to look whether all runs: nothing tells.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-
 impl Client {
     /// A client of the pipeline at `base`.
     pub(crate) fn new(base: &Url) -> Result<Self, CallError> {
@@ -71,13 +68,6 @@ impl Client {
 
     pub(crate) async fn put(&self, path: &str, body: &impl Serialize) -> Result<Answer, CallError> {
         self.call(Method::PUT, path, Some(serde_json::to_vec(body)?.into())).await
-    }
-
-    /// Returns when all of the pipeline runs.
-    pub(crate) async fn ready(&self) -> Result<(), CallError> {
-        let look = || self.attempt(Method::GET, "/readyz", None);
-        let often = ConstantBuilder::new().with_delay(LOOK_EVERY).without_max_times();
-        look.retry(often).when(CallError::is_temporary).await.map(drop)
     }
 
     /// Whether somebody answers at all; asked once.

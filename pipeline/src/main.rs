@@ -6,6 +6,7 @@ mod cli;
 mod client;
 #[cfg(test)]
 mod fake_server;
+mod on_thread;
 mod pace;
 mod percentiles;
 mod seed;

@@ -8,6 +8,7 @@ mod args;
 mod broker;
 mod lobby;
 mod services;
+mod topics;
 mod welcome;
 
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use futures::FutureExt;
-use service::{Environment, bind, init_logging, serve, stop_signal};
+use service::{Environment, RunningService, bind, init_logging, serve, stop_signal};
 use streams::StateDirectory;
 
 pub(crate) use args::UpArgs;
@@ -60,16 +61,21 @@ async fn run_services(
     listener: TcpListener,
     address: SocketAddr,
     state: Arc<StateDirectory>,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = ()> + Clone,
 ) -> anyhow::Result<()> {
     let environment = Environment::new(&args.service, Arc::new(args.service.kafka()), state, address)?;
+    tokio::select! {
+        created = topics::create(&environment) => created?,
+        () = stop.clone() => return Ok(()),
+    }
     let services = services::start(&environment, args)?;
+    let all_run = RunningService::all_run(&services);
     let mut welcomed = Ok(());
     let until_stop = async {
         tokio::pin!(stop);
         tokio::select! {
             () = &mut stop => return,
-            result = welcome(address, !args.no_seed) => welcomed = result,
+            result = welcome(all_run, address, !args.no_seed) => welcomed = result,
         }
         if welcomed.is_ok() {
             stop.await;

@@ -29,7 +29,7 @@ pub struct Environment {
     /// What other members of a group see of this instance: its name, and where its HTTP answers.
     pub client_id: String,
     writer: Arc<Mutex<Option<Arc<dyn Writer>>>>,
-    forwarder: Arc<Mutex<Option<Forwarder>>>,
+    forwarder: Forwarder,
 }
 
 /// Why a service cannot be started.
@@ -46,9 +46,6 @@ pub enum StartServiceError {
     /// There is no producer for commands; most likely a setting is wrong.
     #[error("could not start the producer of commands: {0}")]
     Writer(#[from] ClientError),
-    /// There is no way to other instances.
-    #[error("could not make an HTTP client: {0}")]
-    Forwarder(#[from] reqwest::Error),
 }
 
 impl Environment {
@@ -71,7 +68,7 @@ impl Environment {
             replication_factor: args.replication_factor,
             threads: args.threads.into(),
             writer: Arc::default(),
-            forwarder: Arc::default(),
+            forwarder: Forwarder::default(),
         })
     }
 
@@ -94,6 +91,24 @@ impl Environment {
             .map_err(|source| StartServiceError::Streams { application, source })
     }
 
+    /// Creates those of `topics` that are not there, and waits until they are.
+    ///
+    /// # Errors
+    ///
+    /// Kafka is away, or refuses one of them.
+    pub fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), ClientError> {
+        let mut admin = self.clients.admin()?;
+        let names: Vec<Arc<str>> = topics.iter().map(|topic| topic.name.clone()).collect();
+        let found = admin.describe(&names)?;
+        let missing = topics.iter().zip(found).filter(|(_, found)| found.is_none());
+        let missing: Vec<TopicSpec> = missing.map(|(topic, _)| topic.clone()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(topics = missing.len(), partitions = self.partitions, "creating");
+        admin.create(&missing, self.partitions, self.replication_factor)
+    }
+
     /// Writes commands. All writers of a process share one producer, made when it is first asked for.
     ///
     /// # Errors
@@ -113,17 +128,12 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// There is no thread or no HTTP client to be had.
+    /// There is no thread to be had.
     pub fn router(&self, streams: &Streams) -> Result<Router, StartServiceError> {
         let owners = streams.owners().map_err(|source| StartServiceError::Streams {
             application: streams.application().to_owned(),
             source,
         })?;
-        let mut forwarder = self.forwarder.lock().unwrap_or_else(PoisonError::into_inner);
-        let forwarder = match &*forwarder {
-            Some(forwarder) => forwarder.clone(),
-            None => forwarder.insert(Forwarder::new()?).clone(),
-        };
-        Ok(Router::with(Arc::new(owners), &self.state.instance_id(), forwarder))
+        Ok(Router::with(Arc::new(owners), &self.state.instance_id(), self.forwarder.clone()))
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use streams::Streams;
 use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval};
 use utoipa::openapi::OpenApi;
 
 use crate::background::Background;
@@ -73,6 +75,19 @@ impl RunningService {
             metrics: self.streams.metrics(),
             queries: self.streams.queries(),
             background: self.background.clone(),
+        }
+    }
+
+    /// Waits until all of them run: every task, and what works beside it.
+    pub fn all_run(services: &[Self]) -> impl Future<Output = ()> + use<> {
+        let observed: Vec<Observed> = services.iter().map(Self::observed).collect();
+        async move {
+            // Not everything that has to run tells when it does.
+            let mut ticks = interval(Duration::from_millis(5));
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while !observed.iter().all(|service| service.reasons().is_empty()) {
+                ticks.tick().await;
+            }
         }
     }
 

@@ -79,7 +79,7 @@ impl Instance {
     fn start(name: &str, directory: Arc<FakeDirectory>, does: Does) -> Self {
         let shutdown = Shutdown::with_grace(Duration::from_millis(1));
         let (carried_out, connections) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-        let router = Router::new(directory.clone(), name).unwrap();
+        let router = Router::new(directory.clone(), name);
         let service = Data::new(Service { directory, router, does, carried_out: carried_out.clone() });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();

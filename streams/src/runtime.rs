@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use crate::application::{Application, Leases};
 use crate::client::{
-    ClientError, ClientSupplier, ErrorKind, GroupConsumer, Membership, TransactionalProducer,
+    Admin, ClientError, ClientSupplier, ErrorKind, GroupConsumer, Membership, TransactionalProducer,
 };
 use crate::global::TableState;
 use crate::global_reader::GlobalReader;
@@ -252,10 +252,10 @@ fn spawn(
 
 /// Sets up, with retries, and then keeps the workers running until the stop is requested.
 fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &dyn InstanceState) {
-    let (mut attempt, mut is_first) = (0, true);
+    let (mut attempt, mut beginning) = (0, Beginning { is_first: true, admin: None });
     let mut said = String::new();
     loop {
-        let longest = match begin(application, config, state, &mut is_first) {
+        let longest = match begin(application, config, state, &mut beginning) {
             Ok(threads) => {
                 application.health.clear(SETUP);
                 threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -287,26 +287,37 @@ fn backoff(attempt: &mut usize) -> Duration {
     wait
 }
 
-/// Topics, transactional ids, global tables; then the workers. The threads that run from then on. `is_first` as long as it
-/// has not come to the workers' clients.
+/// How far earlier attempts to begin have come.
+struct Beginning {
+    /// None has come to the workers' clients.
+    is_first: bool,
+    /// Until the topics are as they should be.
+    admin: Option<Box<dyn Admin>>,
+}
+
+/// Topics, transactional ids, global tables; then the workers. The threads that run from then on.
 fn begin(
     application: &Arc<Application>,
     config: &StreamsConfig,
     state: &dyn InstanceState,
-    is_first: &mut bool,
+    beginning: &mut Beginning,
 ) -> Result<Vec<Box<dyn Thread>>, RunError> {
     let delete_retention = {
-        let mut admin = application.clients.admin()?;
+        let admin = match &mut beginning.admin {
+            Some(admin) => admin,
+            none => none.insert(application.clients.admin()?),
+        };
         state.bind_to_cluster(&admin.cluster_id()?)?;
         Topics::of(&application.topology, &config.extra_topics, config.partitions, config.replication_factor)
-            .ensure(&mut *admin)?
+            .ensure(&mut **admin)?
     };
+    beginning.admin = None;
     let ids = state.transactional_ids(&application.topology.application, config.threads)?;
     for former in &ids.former {
         application.clients.producer(former)?.init_transactions()?;
     }
     // Whoever fails does not disturb the group each time, and nobody has partitions while global tables are read.
-    let joins_early = std::mem::take(is_first) && application.readers.tables.is_empty();
+    let joins_early = std::mem::take(&mut beginning.is_first) && application.readers.tables.is_empty();
     // Before the first fetch: what these ids left open is decided.
     let clients = ids.current.iter().map(|id| WorkersClients::new(application, id, joins_early));
     let clients: Vec<_> = clients.collect::<Result<_, _>>()?;

@@ -52,15 +52,15 @@ impl Topics {
     /// Creates what is missing and checks what is there. The time for which the tombstones of changelogs stay.
     pub(crate) fn ensure(&self, admin: &mut dyn Admin) -> Result<Duration, SetupError> {
         let names = |topics: &[TopicSpec]| topics.iter().map(|topic| topic.name.clone()).collect::<Vec<_>>();
-        let found = admin.describe(&names(&self.owned))?;
-        let missing = self.owned.iter().zip(found).filter(|(_, found)| found.is_none());
+        let all: Vec<TopicSpec> = self.owned.iter().chain(&self.foreign).cloned().collect();
+        let mut described = admin.describe(&names(&all))?;
+        let missing = self.owned.iter().zip(&described).filter(|(_, found)| found.is_none());
         let missing: Vec<TopicSpec> = missing.map(|(topic, _)| topic.clone()).collect();
         if !missing.is_empty() {
             info!(topics = %names(&missing).join(", "), partitions = self.partitions, "creating");
             admin.create(&missing, self.partitions, self.replication)?;
+            described = admin.describe(&names(&all))?;
         }
-        let all: Vec<TopicSpec> = self.owned.iter().chain(&self.foreign).cloned().collect();
-        let described = admin.describe(&names(&all))?;
         let mut missing = Vec::new();
         let mut delete_retention = Duration::MAX;
         for (topic, found) in all.iter().zip(described) {

@@ -13,8 +13,8 @@ use streams::{
     partition_of,
 };
 
-use super::on_thread::on_thread;
 use super::orders::Orders;
+use crate::on_thread::on_thread;
 
 /// Writes requests, in the place of the HTTP side of the orders service.
 pub(super) struct Producer {

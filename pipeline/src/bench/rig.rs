@@ -13,13 +13,13 @@ use streams::{ClientSupplier, Reader};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
-use super::on_thread::on_thread;
 use super::orders::{PRODUCTS, product};
 use super::process::Process;
 use super::producer::Producer;
 use super::progress;
 use super::under_test::UnderTest;
 use crate::client::Client;
+use crate::on_thread::on_thread;
 
 /// All of it goes, with its files, when this is dropped; the pipeline first.
 pub(super) struct Rig {

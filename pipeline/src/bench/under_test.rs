@@ -12,8 +12,8 @@ use clap::Args;
 use reqwest::Url;
 use tokio::time::timeout;
 
-use super::on_thread::on_thread;
 use super::process::Process;
+use crate::on_thread::on_thread;
 use crate::up::UpArgs;
 
 /// A `pipeline up`, killed when it is dropped.

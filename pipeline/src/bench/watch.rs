@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::final_states::{FinalStates, final_state};
-use super::on_thread::on_thread;
 use super::orders::Orders;
+use crate::on_thread::on_thread;
 
 /// Sees the final states of a run's orders, on a thread of its own until it is dropped.
 pub(super) struct Watch {

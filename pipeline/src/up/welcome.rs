@@ -9,10 +9,14 @@ use crate::client::Client;
 use crate::seed::seed;
 
 /// Waits until all runs, adds the seeds if they are wanted, and prints `ready http://<address>`.
-pub(crate) async fn welcome(address: SocketAddr, with_seeds: bool) -> anyhow::Result<()> {
-    let client = Client::new(&format!("http://{}", reachable(address)).parse()?)?;
-    client.ready().await?;
+pub(crate) async fn welcome(
+    all_run: impl Future<Output = ()>,
+    address: SocketAddr,
+    with_seeds: bool,
+) -> anyhow::Result<()> {
+    all_run.await;
     if with_seeds {
+        let client = Client::new(&format!("http://{}", reachable(address)).parse()?)?;
         let seeded = seed(&client).await.context("could not add customers and stock to begin with")?;
         tracing::info!(customers = seeded.customers, stocks = seeded.stocks, "seeded");
     }

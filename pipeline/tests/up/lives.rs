@@ -25,6 +25,9 @@ async fn a_life_and_the_next() {
     let directory = tempfile::tempdir().unwrap();
 
     let pipeline = Up::start(directory.path(), &[]).ready();
+    let said = pipeline.up.said();
+    let created: Vec<&str> = said.lines().filter(|line| line.contains("creating")).collect();
+    assert!(created.len() == 1 && created[0].contains("partitions=4"), "all topics at once: {created:?}");
     assert_eq!(pipeline.get("/readyz").await.status(), 200);
     assert_eq!(pipeline.get("/v1/customers/c-6").await.status(), 200);
     let order = pipeline.order("first").await;

@@ -58,7 +58,12 @@ impl Up {
     pub(crate) fn refused(mut self) -> (ExitStatus, String) {
         let status = self.end();
         assert_eq!(self.stdout.iter().collect::<Vec<_>>(), [""; 0]);
-        (status, fs::read_to_string(&self.log).unwrap())
+        (status, self.said())
+    }
+
+    /// What it has said on stderr so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
     }
 
     /// The process ids of its children: the broker's, if there is one.

@@ -1,5 +1,6 @@
 //! The way of a call to another instance, and of its answer back.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -13,10 +14,11 @@ use super::call::Call;
 use super::directory::Peer;
 use super::headers::{ANSWERED_BY, ELAPSED, FORWARDED_BY, MADE_ID, NOT_MINE, PROGRESS};
 
-/// Sends calls to other instances, over connections that are kept.
-#[derive(Clone, Debug)]
+/// Sends calls to other instances, over connections that are kept. Cheap to clone.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Forwarder {
-    client: Client,
+    /// Made when it is first needed: to read all certificates that the system trusts takes as long as much else of a start.
+    client: Arc<OnceLock<Client>>,
 }
 
 /// What came of it.
@@ -42,14 +44,17 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const KEEP_IDLE_FOR: Duration = Duration::from_secs(4);
 
 impl Forwarder {
-    pub(crate) fn new() -> reqwest::Result<Self> {
+    fn client(&self) -> reqwest::Result<&Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
             .connect_timeout(CONNECT_WITHIN)
             .pool_idle_timeout(KEEP_IDLE_FOR)
             .build()?;
-        Ok(Self { client })
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// Has `peer` answer `call`, as `instance`, within a time.
@@ -61,39 +66,43 @@ impl Forwarder {
         peer: &Peer,
         within: Duration,
     ) -> Forwarded {
-        let request = self.request(call, progress, instance, peer).timeout(within);
+        let client = match self.client() {
+            Ok(client) => client,
+            Err(error) => return not_there(error),
+        };
+        let request = request(client, call, progress, instance, peer).timeout(within);
         match request.send().await {
             Ok(response) => answer(response, peer).await,
             Err(error) => not_there(error),
         }
     }
+}
 
-    fn request(
-        &self,
-        call: &Call,
-        progress: Option<&str>,
-        instance: &str,
-        peer: &Peer,
-    ) -> reqwest::RequestBuilder {
-        // The answer to HEAD is that to GET, of which the server sends no body.
-        let method = if call.method() == Method::HEAD { &Method::GET } else { call.method() };
-        let method = reqwest::Method::from_bytes(method.as_str().as_bytes()).unwrap_or(reqwest::Method::GET);
-        let url = format!("{}{}", peer.url.as_str().trim_end_matches('/'), call.path_and_query());
-        let mut request = self.client.request(method, url).body(call.body.clone());
-        for (name, value) in call.headers().iter().filter(|(name, _)| goes_along(name.as_str())) {
-            request = request.header(name.as_str(), value.as_bytes());
-        }
-        let said = [
-            (FORWARDED_BY, Some(instance)),
-            (MADE_ID, call.made_id.as_deref()),
-            (PROGRESS, progress),
-            (ELAPSED, Some(&*call.elapsed().as_millis().to_string())),
-        ];
-        for (name, value) in said {
-            request = value.into_iter().fold(request, |request, value| request.header(name.as_str(), value));
-        }
-        request
+fn request(
+    client: &Client,
+    call: &Call,
+    progress: Option<&str>,
+    instance: &str,
+    peer: &Peer,
+) -> reqwest::RequestBuilder {
+    // The answer to HEAD is that to GET, of which the server sends no body.
+    let method = if call.method() == Method::HEAD { &Method::GET } else { call.method() };
+    let method = reqwest::Method::from_bytes(method.as_str().as_bytes()).unwrap_or(reqwest::Method::GET);
+    let url = format!("{}{}", peer.url.as_str().trim_end_matches('/'), call.path_and_query());
+    let mut request = client.request(method, url).body(call.body.clone());
+    for (name, value) in call.headers().iter().filter(|(name, _)| goes_along(name.as_str())) {
+        request = request.header(name.as_str(), value.as_bytes());
     }
+    let said = [
+        (FORWARDED_BY, Some(instance)),
+        (MADE_ID, call.made_id.as_deref()),
+        (PROGRESS, progress),
+        (ELAPSED, Some(&*call.elapsed().as_millis().to_string())),
+    ];
+    for (name, value) in said {
+        request = value.into_iter().fold(request, |request, value| request.header(name.as_str(), value));
+    }
+    request
 }
 
 /// Whether a header is meant for who answers, and not for the next one on the way (RFC 9110, 7.6.1).

@@ -59,12 +59,8 @@ const SLACK: Duration = Duration::from_secs(2);
 
 impl Router {
     /// Routes the calls to the instance `instance`.
-    ///
-    /// # Errors
-    ///
-    /// There is no HTTP client to be had.
-    pub fn new(directory: Arc<dyn Directory>, instance: &str) -> reqwest::Result<Self> {
-        Ok(Self::with(directory, instance, Forwarder::new()?))
+    pub fn new(directory: Arc<dyn Directory>, instance: &str) -> Self {
+        Self::with(directory, instance, Forwarder::default())
     }
 
     pub(crate) fn with(directory: Arc<dyn Directory>, instance: &str, forwarder: Forwarder) -> Self {

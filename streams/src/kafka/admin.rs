@@ -13,6 +13,7 @@ use rdkafka::metadata::MetadataTopic;
 
 use super::assignment;
 use super::config::Settings;
+use super::description::description;
 use super::error::{failed, failed_with};
 use super::log::ClientLog;
 use super::names::Names;
@@ -104,7 +105,8 @@ impl Admin for ClusterAdmin {
         let mut settings = existing.iter().zip(self.settings_of(&existing)?);
         let mut describe = |found: Found| {
             let (topic, settings) = settings.next()?;
-            Some(description(topic, found.partitions, &settings))
+            let value = |name: &str| settings.get(name)?.value.clone();
+            Some(description(topic, found.partitions, value))
         };
         found.into_iter().map(|found| found.and_then(&mut describe).transpose()).collect()
     }
@@ -155,18 +157,12 @@ impl Admin for ClusterAdmin {
             let is_stable = group.state() == "Stable";
             for member in group.members() {
                 let assignment = member.assignment().filter(|_| is_stable).unwrap_or_default();
-                let partitions = assignment::parse(assignment).map_err(|error| ClientError {
+                let member = assignment::member(member.client_id(), assignment, &mut self.names);
+                members.push(member.map_err(|error| ClientError {
                     kind: ErrorKind::Fatal,
                     attempted: attempt.clone(),
                     reason: error.to_string(),
-                })?;
-                let mut inside = |(topic, partition): (&str, i32)| {
-                    TopicPartition::new(self.names.inside(topic), partition)
-                };
-                members.push(GroupMember {
-                    client_id: member.client_id().to_string(),
-                    partitions: partitions.into_iter().map(&mut inside).collect(),
-                });
+                })?);
             }
         }
         Ok(members)
@@ -196,25 +192,4 @@ fn found(topic: &MetadataTopic) -> Result<Option<Found>, RDKafkaErrorCode> {
     let is_led = topic.partitions().iter().all(|partition| partition.leader() >= 0);
     let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
     Ok(Some(Found { partitions, is_led }))
-}
-
-fn description(
-    topic: &Arc<str>,
-    partitions: i32,
-    settings: &ConfigResource,
-) -> Result<TopicDescription, ClientError> {
-    let value = |name: &str| {
-        let found = settings.get(name).and_then(|entry| entry.value.clone());
-        found.ok_or_else(|| ClientError {
-            kind: ErrorKind::Fatal,
-            attempted: format!("describe {topic}"),
-            reason: format!("the broker does not tell its {name}"),
-        })
-    };
-    let delete_retention = value("delete.retention.ms")?.parse().unwrap_or_default();
-    Ok(TopicDescription {
-        partitions,
-        cleanup_policy: value("cleanup.policy")?,
-        delete_retention: Duration::from_millis(delete_retention),
-    })
 }

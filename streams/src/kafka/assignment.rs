@@ -7,10 +7,25 @@
 //! version: i16, topics: i32 times (name: i16 bytes, partitions: i32 times i32), user data
 //! ```
 
+use super::names::Names;
+use crate::client::GroupMember;
+use crate::record::TopicPartition;
+
 /// The bytes are no assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a member's assignment is not of the consumer protocol")]
 pub(super) struct NotAnAssignment;
+
+/// A member, as its group's coordinator tells of it.
+pub(super) fn member(
+    client_id: &str,
+    assignment: &[u8],
+    names: &mut Names,
+) -> Result<GroupMember, NotAnAssignment> {
+    let partitions = parse(assignment)?.into_iter();
+    let partitions = partitions.map(|(topic, partition)| TopicPartition::new(names.inside(topic), partition));
+    Ok(GroupMember { client_id: client_id.to_string(), partitions: partitions.collect() })
+}
 
 /// The partitions that `bytes` tell of. No bytes are no partitions.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<(&str, i32)>, NotAnAssignment> {

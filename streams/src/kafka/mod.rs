@@ -1,4 +1,4 @@
-//! The real door to Kafka: through librdkafka, and for what workers, readers and writers do all the time through Kafka's
+//! The real door to Kafka: through librdkafka, and where nobody has set librdkafka's settings through Kafka's
 //! protocol itself (`wire`), where the brokers speak it.
 //!
 //! What holds behind it:
@@ -14,6 +14,7 @@ mod admin;
 mod assignment;
 mod config;
 mod consumer;
+mod description;
 mod error;
 mod fetcher;
 mod log;
@@ -39,7 +40,7 @@ use crate::client::{
 #[derive(Clone, Debug)]
 pub struct Kafka {
     settings: Arc<Settings>,
-    /// Whether workers, readers and writers speak the protocol themselves; asked once.
+    /// Whether all clients speak the protocol themselves; asked once.
     is_spoken: Arc<OnceLock<bool>>,
 }
 
@@ -49,7 +50,7 @@ impl Kafka {
         Self { settings: Arc::new(Settings(config)), is_spoken: Arc::default() }
     }
 
-    /// Whether a worker's clients, readers and writers can speak the protocol themselves. Settings of librdkafka,
+    /// Whether all clients can speak the protocol themselves. Settings of librdkafka,
     /// encryption among them, only librdkafka knows; and its consumer and its producer belong together.
     fn is_spoken(&self) -> Result<bool, ClientError> {
         if !self.settings.is_plain() {
@@ -103,6 +104,9 @@ impl ClientSupplier for Kafka {
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, ClientError> {
+        if self.is_spoken()? {
+            return Ok(Box::new(wire::ClusterAdmin::new(&self.settings)));
+        }
         Ok(Box::new(admin::ClusterAdmin::new(&self.settings)?))
     }
 }

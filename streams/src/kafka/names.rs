@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use kafka_protocol::protocol::StrBytes;
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -25,6 +26,11 @@ impl Names {
     pub(super) fn on_cluster(&mut self, topic: &Arc<str>) -> &str {
         let prefix = &self.prefix;
         self.on_cluster.entry(topic.clone()).or_insert_with(|| format!("{prefix}{topic}"))
+    }
+
+    /// The same, as the protocol has it.
+    pub(super) fn on_wire(&mut self, topic: &Arc<str>) -> StrBytes {
+        StrBytes::from_string(self.on_cluster(topic).to_string())
     }
 
     /// Our name of the cluster's topic.

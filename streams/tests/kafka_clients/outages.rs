@@ -65,6 +65,8 @@ fn clients_go_on_after_a_restart() {
     producer.commit().unwrap();
     let before = records(&mut *consumer, 1);
     assert_eq!(values(&before), ["before"]);
+    let mut connected = kafka.admin().unwrap();
+    let id = connected.cluster_id().unwrap();
 
     broker.stop().unwrap();
     let start = Instant::now();
@@ -74,6 +76,9 @@ fn clients_go_on_after_a_restart() {
     assert_eq!(admin.cluster_id().unwrap_err().kind, ErrorKind::Retriable);
     assert_eq!(admin.describe(&["in".into()]).unwrap_err().kind, ErrorKind::Retriable);
     assert_eq!(admin.delete_records(&[(in_0.clone(), 0)]).unwrap_err().kind, ErrorKind::Retriable);
+    for admin in [&mut connected, &mut admin] {
+        assert_eq!(admin.members("app").unwrap_err().kind, ErrorKind::Retriable);
+    }
     leaving.close();
     let begun = producer.begin();
     let ended = begun
@@ -87,6 +92,12 @@ fn clients_go_on_after_a_restart() {
     writer.send(record(&in_0, "k", "waits"), Box::new(move |offset| tell.send(offset).unwrap()));
 
     broker.restart().unwrap();
+    for admin in [&mut connected, &mut admin] {
+        assert_eq!(soon("its id", || admin.cluster_id().ok()), id);
+        assert!(soon("the topic", || admin.describe(&["in".into()]).ok())[0].is_some());
+        soon("the members", || admin.members("app").ok());
+        soon("a leader", || admin.delete_records(&[(in_0.clone(), 0)]).ok());
+    }
     let waited = told.recv_timeout(PATIENCE).unwrap();
     write_at_last(&kafka, &record(&in_0, "k", "after"));
     let mut from = before[0].offset + 1;

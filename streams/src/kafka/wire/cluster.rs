@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 use kafka_protocol::error::{ParseResponseErrorCode, ResponseError};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FindCoordinatorRequest, MetadataRequest, TopicName,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FindCoordinatorRequest, MetadataRequest,
+    MetadataResponse, TopicName,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 
 use super::link::{Link, UnderWay};
+use crate::client::{ClientError, ErrorKind};
+use crate::kafka::error::kind_of_refusal;
 
 /// Between two attempts at what may succeed later.
 const BACKOFF: [Duration; 5] = [
@@ -90,7 +93,7 @@ impl Cluster {
         let request = ApiVersionsRequest::default()
             .with_client_software_name(name)
             .with_client_software_version(version);
-        self.ask(&request, 3, deadline)
+        self.ask(&request, 3, deadline, ASK_TIMEOUT)
     }
 
     /// The leader of a partition, if there is one.
@@ -112,18 +115,27 @@ impl Cluster {
         self.leaders.remove(&(topic.clone(), partition));
     }
 
-    /// Asks for the leaders of these topics.
-    fn learn(&mut self, topics: &[StrBytes], deadline: Instant) -> Result<(), CallError> {
+    /// What the cluster says of itself and of these topics.
+    pub(super) fn metadata(
+        &mut self,
+        topics: &[StrBytes],
+        deadline: Instant,
+    ) -> io::Result<MetadataResponse> {
         let named =
             |topic: &StrBytes| MetadataRequestTopic::default().with_name(Some(TopicName(topic.clone())));
         let request = MetadataRequest::default()
             .with_topics(Some(topics.iter().map(named).collect()))
             .with_allow_auto_topic_creation(false);
-        let answer = self.ask(&request, 12, deadline)?;
-        for broker in answer.brokers {
+        let answer = self.ask(&request, 12, deadline, ASK_TIMEOUT)?;
+        for broker in &answer.brokers {
             self.brokers.insert(broker.node_id.0, format!("{}:{}", broker.host, broker.port));
         }
-        for topic in answer.topics {
+        Ok(answer)
+    }
+
+    /// Asks for the leaders of these topics.
+    fn learn(&mut self, topics: &[StrBytes], deadline: Instant) -> Result<(), CallError> {
+        for topic in self.metadata(topics, deadline)?.topics {
             if let Some(error) = topic.error_code.err().filter(|error| !is_passing(*error)) {
                 return Err(CallError::Refused(error));
             }
@@ -186,7 +198,7 @@ impl Cluster {
         let request = FindCoordinatorRequest::default()
             .with_key_type(coordinated as i8)
             .with_coordinator_keys(vec![key.clone()]);
-        let answer = self.ask(&request, 4, deadline)?;
+        let answer = self.ask(&request, 4, deadline, ASK_TIMEOUT)?;
         let Some(found) = answer.coordinators.into_iter().next() else {
             return Err(CallError::Refused(ResponseError::CoordinatorNotAvailable));
         };
@@ -262,22 +274,32 @@ impl Cluster {
         self.coordinators.retain(|_, coordinator| *coordinator != broker);
     }
 
-    /// Asks whichever broker answers: one there is a connection to, or one of those named at the beginning.
-    fn ask<R: Request>(&mut self, request: &R, version: i16, deadline: Instant) -> io::Result<R::Response> {
-        let connected: Vec<Broker> = self.connections.keys().copied().collect();
-        for broker in connected {
-            if let Ok(answer) =
-                self.call(broker, request, version, deadline.min(Instant::now() + ASK_TIMEOUT))
-            {
-                return Ok(answer);
+    /// Asks whichever broker answers, for so long each: one there is a connection to, one that is known, or one of those
+    /// named at the beginning.
+    pub(super) fn ask<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> io::Result<R::Response> {
+        let connected = self.connections.keys();
+        let known: Vec<Broker> = connected.chain(self.brokers.keys()).copied().collect();
+        for broker in known {
+            // Who has not answered is not known any more, until somebody who does tells of it.
+            if !self.brokers.contains_key(&broker) {
+                continue;
+            }
+            match self.call(broker, request, version, deadline.min(Instant::now() + timeout)) {
+                Ok(answer) => return Ok(answer),
+                Err(_) => drop(self.brokers.remove(&broker)),
             }
         }
         let mut unreachable = io::Error::new(io::ErrorKind::NotFound, "no broker is named");
-        let known: Vec<String> = self.brokers.values().cloned().collect();
-        for address in self.bootstrap.iter().chain(&known) {
+        for address in &self.bootstrap {
             let answer = Link::open(address, &self.client_id).and_then(|mut link| {
                 let under_way = link.send(request, version)?;
-                link.wait_for::<R>(under_way, deadline.min(Instant::now() + ASK_TIMEOUT))
+                link.wait_for::<R>(under_way, deadline.min(Instant::now() + timeout))
             });
             match answer {
                 Ok(answer) => return Ok(answer),
@@ -286,6 +308,15 @@ impl Cluster {
         }
         Err(unreachable)
     }
+}
+
+/// What was attempted when a call came to nothing.
+pub(super) fn failed(attempted: String, error: CallError) -> ClientError {
+    let kind = match &error {
+        CallError::Refused(error) => kind_of_refusal(*error),
+        CallError::NoAnswer(_) => ErrorKind::Retriable,
+    };
+    ClientError { kind, attempted, reason: error.to_string() }
 }
 
 /// Whether the brokers' finished features and versions are those that this module speaks: Kafka 4 with transactions of
@@ -315,6 +346,10 @@ pub(super) fn is_spoken(versions: &ApiVersionsResponse) -> bool {
             (ApiKey::Fetch, 12),
             (ApiKey::OffsetFetch, 8),
             (ApiKey::ListOffsets, 7),
+            (ApiKey::CreateTopics, 7),
+            (ApiKey::DescribeConfigs, 4),
+            (ApiKey::DescribeGroups, 5),
+            (ApiKey::DeleteRecords, 2),
         ]
         .into_iter()
         .all(|(key, version)| has(key, version))

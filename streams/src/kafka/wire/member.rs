@@ -112,7 +112,7 @@ impl GroupConsumer for Member {
     fn subscribe(&mut self, topics: &[Arc<str>]) -> Result<(), ClientError> {
         let attempted = format!("subscribe to {}", topics.join(", "));
         let (open, names) = self.open()?;
-        let named = |topic| StrBytes::from_string(names.on_cluster(topic).to_string());
+        let named = |topic| names.on_wire(topic);
         open.shared.subscribe(topics.iter().map(named).collect());
         open.start().map_err(|error| ClientError {
             kind: ErrorKind::Retriable,
@@ -128,9 +128,9 @@ impl GroupConsumer for Member {
 
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         let (open, names) = self.open()?;
-        open.fetch.assign(positions.iter().map(|(place, offset)| {
-            (place.clone(), StrBytes::from_string(names.on_cluster(&place.topic).to_string()), *offset)
-        }));
+        open.fetch.assign(
+            positions.iter().map(|(place, offset)| (place.clone(), names.on_wire(&place.topic), *offset)),
+        );
         open.shared.assigned();
         Ok(())
     }
@@ -309,7 +309,7 @@ fn commit_request(
         topics.entry(&place.topic).or_default().push(partition);
     }
     let topics = topics.into_iter().map(|(topic, partitions)| {
-        let name = StrBytes::from_string(names.on_cluster(topic).to_string());
+        let name = names.on_wire(topic);
         OffsetCommitRequestTopic::default().with_name(TopicName(name)).with_partitions(partitions)
     });
     OffsetCommitRequest::default()

@@ -2,6 +2,7 @@
 //!
 //! It speaks to brokers of Kafka 4 without encryption, and to no others: see `is_spoken_by`.
 
+mod admin;
 mod batch;
 mod cluster;
 mod coordinator;
@@ -29,6 +30,7 @@ use self::cluster::{Cluster, Coordinated, is_spoken};
 use super::config::Settings;
 use crate::client::{ClientError, ErrorKind};
 
+pub(super) use self::admin::ClusterAdmin;
 pub(super) use self::member::Member;
 pub(super) use self::producer::Producer;
 pub(super) use self::reader::PartitionReader;

@@ -15,12 +15,11 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::cluster::{Broker, CallError, Cluster, Coordinated, is_passing};
+use super::cluster::{Broker, CallError, Cluster, Coordinated, failed, is_passing};
 use super::fetch::Fetch;
 use super::link;
-use crate::client::{ClientError, ErrorKind, Reader, Watermarks};
+use crate::client::{ClientError, Reader, Watermarks};
 use crate::kafka::config::Settings;
-use crate::kafka::error::kind_of_refusal;
 use crate::kafka::names::Names;
 use crate::record::{ConsumerRecord, TopicPartition};
 
@@ -64,9 +63,7 @@ impl PartitionReader {
 
     /// The partitions' topics as the cluster names them.
     fn on_cluster(&mut self, partitions: &[TopicPartition]) -> Vec<StrBytes> {
-        let name =
-            |place: &TopicPartition| StrBytes::from_string(self.names.on_cluster(&place.topic).to_string());
-        partitions.iter().map(name).collect()
+        partitions.iter().map(|place| self.names.on_wire(&place.topic)).collect()
     }
 
     /// One end of each of these partitions.
@@ -147,9 +144,9 @@ impl Reader for PartitionReader {
 
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         let names = &mut self.names;
-        self.fetch.assign(positions.iter().map(|(place, offset)| {
-            (place.clone(), StrBytes::from_string(names.on_cluster(&place.topic).to_string()), *offset)
-        }));
+        self.fetch.assign(
+            positions.iter().map(|(place, offset)| (place.clone(), names.on_wire(&place.topic), *offset)),
+        );
         Ok(())
     }
 
@@ -175,14 +172,6 @@ impl Reader for PartitionReader {
     fn position(&mut self, partition: &TopicPartition) -> Result<Option<i64>, ClientError> {
         Ok(self.fetch.position(partition))
     }
-}
-
-fn failed(attempted: String, error: CallError) -> ClientError {
-    let kind = match &error {
-        CallError::Refused(error) => kind_of_refusal(*error),
-        CallError::NoAnswer(_) => ErrorKind::Retriable,
-    };
-    ClientError { kind, attempted, reason: error.to_string() }
 }
 
 fn list_offsets(partitions: &[(&StrBytes, i32)], end: End) -> ListOffsetsRequest {
