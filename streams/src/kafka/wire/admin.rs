@@ -20,6 +20,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::cluster::{Broker, CallError, Cluster, Coordinated, failed, is_passing};
+use super::reader::{End, ends};
 use crate::client::{Admin, ClientError, ErrorKind, GroupMember, TopicDescription};
 use crate::kafka::assignment;
 use crate::kafka::config::Settings;
@@ -51,8 +52,8 @@ impl ClusterAdmin {
         }
     }
 
-    /// What the cluster says of these topics, in their order.
-    fn find(&mut self, topics: &[StrBytes]) -> Result<Vec<Option<Found>>, ClientError> {
+    /// How many partitions these topics have, as far as they are there, in their order.
+    fn find(&mut self, topics: &[StrBytes]) -> Result<Vec<Option<i32>>, ClientError> {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
@@ -61,7 +62,8 @@ impl ClusterAdmin {
         let answer = answer.map_err(|error| failed(attempt(), error.into()))?;
         let mut found = HashMap::new();
         for topic in answer.topics {
-            let of_topic = found_in(&topic).map_err(|error| failed(attempt(), CallError::Refused(error)))?;
+            let of_topic =
+                partitions_of(&topic).map_err(|error| failed(attempt(), CallError::Refused(error)))?;
             if let (Some(TopicName(name)), Some(of_topic)) = (topic.name, of_topic) {
                 found.insert(name, of_topic);
             }
@@ -69,21 +71,28 @@ impl ClusterAdmin {
         Ok(topics.iter().map(|topic| found.get(topic).copied()).collect())
     }
 
-    /// The broker that answers learns of new topics a moment after the controller has made them.
+    /// A broker learns of new topics a moment after the controller has made them, and makes their partitions a moment after
+    /// it tells of them. Whoever begins sooner asks for each of them again and again.
     fn await_topics(&mut self, topics: &[StrBytes]) -> Result<(), ClientError> {
         let deadline = Instant::now() + PATIENCE;
-        let is_there = |found: &Option<Found>| found.as_ref().is_some_and(|found| found.is_led);
-        while !self.find(topics)?.iter().all(is_there) {
-            if Instant::now() >= deadline {
-                return Err(ClientError {
-                    kind: ErrorKind::Retriable,
-                    attempted: format!("create {}", list(topics)),
-                    reason: "they are created and cannot be seen yet".to_string(),
-                });
+        loop {
+            let Err(error) = self.use_topics(topics, deadline) else { return Ok(()) };
+            let error = failed(format!("use {}, which is created", list(topics)), error);
+            if error.kind != ErrorKind::Retriable || Instant::now() >= deadline {
+                return Err(error);
             }
             thread::sleep(LOOK_EVERY);
         }
-        Ok(())
+    }
+
+    /// Asks all partitions of these topics for something.
+    fn use_topics(&mut self, topics: &[StrBytes], deadline: Instant) -> Result<(), CallError> {
+        let places = self.cluster.learn(topics, deadline)?;
+        let is_there = |topic: &StrBytes| places.iter().any(|(of, _)| of == topic);
+        if !topics.iter().all(is_there) {
+            return Err(CallError::Refused(ResponseError::UnknownTopicOrPartition));
+        }
+        ends(&mut self.cluster, &places, End::Last).map(drop)
     }
 
     /// The settings that a description needs, of topics that exist.
@@ -140,10 +149,10 @@ impl Admin for ClusterAdmin {
             return Ok(vec![None; topics.len()]);
         }
         let settings = self.settings_of(&existing)?;
-        let describe = |((topic, on_cluster), found): ((&Arc<str>, &StrBytes), Option<Found>)| {
-            let Some(found) = found else { return Ok(None) };
+        let describe = |((topic, on_cluster), partitions): ((&Arc<str>, &StrBytes), Option<i32>)| {
+            let Some(partitions) = partitions else { return Ok(None) };
             let value = |name: &str| settings.get(on_cluster)?.get(name).cloned();
-            description(topic, found.partitions, value).map(Some)
+            description(topic, partitions, value).map(Some)
         };
         topics.iter().zip(&on_cluster).zip(found).map(describe).collect()
     }
@@ -256,24 +265,15 @@ impl Admin for ClusterAdmin {
     }
 }
 
-/// A topic of the cluster.
-#[derive(Clone, Copy)]
-struct Found {
-    partitions: i32,
-    /// Whether each partition has a leader: it can be used.
-    is_led: bool,
-}
-
-/// The topic, if it is there.
-fn found_in(topic: &MetadataResponseTopic) -> Result<Option<Found>, ResponseError> {
+/// The number of the topic's partitions, if it is there.
+fn partitions_of(topic: &MetadataResponseTopic) -> Result<Option<i32>, ResponseError> {
     match topic.error_code.err() {
         None => {}
         // The second one: it is being made.
         Some(ResponseError::UnknownTopicOrPartition | ResponseError::LeaderNotAvailable) => return Ok(None),
         Some(error) => return Err(error),
     }
-    let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-    Ok(Some(Found { partitions, is_led: topic.partitions.iter().all(|p| p.leader_id.0 >= 0) }))
+    Ok(Some(i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)))
 }
 
 fn list(topics: &[StrBytes]) -> String {

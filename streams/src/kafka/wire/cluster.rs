@@ -133,8 +133,13 @@ impl Cluster {
         Ok(answer)
     }
 
-    /// Asks for the leaders of these topics.
-    fn learn(&mut self, topics: &[StrBytes], deadline: Instant) -> Result<(), CallError> {
+    /// Asks for the leaders of these topics. The partitions that there are.
+    pub(super) fn learn(
+        &mut self,
+        topics: &[StrBytes],
+        deadline: Instant,
+    ) -> Result<Vec<(StrBytes, i32)>, CallError> {
+        let mut places = Vec::new();
         for topic in self.metadata(topics, deadline)?.topics {
             if let Some(error) = topic.error_code.err().filter(|error| !is_passing(*error)) {
                 return Err(CallError::Refused(error));
@@ -142,13 +147,14 @@ impl Cluster {
             let Some(TopicName(name)) = topic.name else { continue };
             for partition in topic.partitions {
                 let key = (name.clone(), partition.partition_index);
+                places.push(key.clone());
                 match partition.error_code.ok() {
                     Some(()) => self.leaders.insert(key, partition.leader_id.0),
                     None => self.leaders.remove(&key),
                 };
             }
         }
-        Ok(())
+        Ok(places)
     }
 
     /// Calls the coordinator of `key`, until it answers with something else than that another time, or another broker,

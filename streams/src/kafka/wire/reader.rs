@@ -34,7 +34,7 @@ const READ_UNCOMMITTED: i8 = 0;
 
 /// An end of a partition's log, as the time that stands for it.
 #[derive(Clone, Copy)]
-enum End {
+pub(super) enum End {
     First = -2,
     Last = -1,
 }
@@ -68,40 +68,44 @@ impl PartitionReader {
 
     /// One end of each of these partitions.
     fn ends(&mut self, partitions: &[TopicPartition], end: End) -> Result<Vec<i64>, ClientError> {
-        let failed =
-            |error: CallError| failed(format!("ask for the ends of {} partitions", partitions.len()), error);
-        let deadline = Instant::now() + PATIENCE;
-        let topics = self.on_cluster(partitions);
-        let mut by_leader: HashMap<Broker, Vec<(&StrBytes, i32)>> = HashMap::new();
-        for (topic, place) in topics.iter().zip(partitions) {
-            let leader = self.cluster.leader(topic, place.partition, deadline).map_err(failed)?;
-            let leader =
-                leader.ok_or_else(|| failed(CallError::Refused(ResponseError::LeaderNotAvailable)))?;
-            by_leader.entry(leader).or_default().push((topic, place.partition));
-        }
-        let mut ends: HashMap<(StrBytes, i32), i64> = HashMap::new();
-        for (leader, asked) in by_leader {
-            let request = list_offsets(&asked, end);
-            let answer =
-                self.cluster.call(leader, &request, 7, deadline).map_err(|error| failed(error.into()))?;
-            for topic in answer.topics {
-                for partition in topic.partitions {
-                    if let Some(error) = partition.error_code.err() {
-                        if is_passing(error) {
-                            self.cluster.forget_leader(&topic.name.0, partition.partition_index);
-                        }
-                        return Err(failed(CallError::Refused(error)));
+        let places = self.on_cluster(partitions).into_iter().zip(partitions);
+        let places: Vec<_> = places.map(|(topic, place)| (topic, place.partition)).collect();
+        ends(&mut self.cluster, &places, end)
+            .map_err(|error| failed(format!("ask for the ends of {} partitions", partitions.len()), error))
+    }
+}
+
+/// One end of each of these partitions, by the cluster's names of their topics.
+pub(super) fn ends(
+    cluster: &mut Cluster,
+    places: &[(StrBytes, i32)],
+    end: End,
+) -> Result<Vec<i64>, CallError> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut by_leader: HashMap<Broker, Vec<&(StrBytes, i32)>> = HashMap::new();
+    for place in places {
+        let leader = cluster.leader(&place.0, place.1, deadline)?;
+        let leader = leader.ok_or(CallError::Refused(ResponseError::LeaderNotAvailable))?;
+        by_leader.entry(leader).or_default().push(place);
+    }
+    let mut ends: HashMap<(StrBytes, i32), i64> = HashMap::new();
+    for (leader, asked) in by_leader {
+        let answer = cluster.call(leader, &list_offsets(&asked, end), 7, deadline)?;
+        for topic in answer.topics {
+            for partition in topic.partitions {
+                if let Some(error) = partition.error_code.err() {
+                    if is_passing(error) {
+                        cluster.forget_leader(&topic.name.0, partition.partition_index);
                     }
-                    ends.insert((topic.name.0.clone(), partition.partition_index), partition.offset);
+                    return Err(CallError::Refused(error));
                 }
+                ends.insert((topic.name.0.clone(), partition.partition_index), partition.offset);
             }
         }
-        let end_of =
-            |(topic, place): (StrBytes, &TopicPartition)| ends.get(&(topic, place.partition)).copied();
-        let ends: Option<Vec<i64>> = topics.into_iter().zip(partitions).map(end_of).collect();
-        // The broker did not answer for all of them.
-        ends.ok_or_else(|| failed(CallError::Refused(ResponseError::UnknownTopicOrPartition)))
     }
+    let ends: Option<Vec<i64>> = places.iter().map(|place| ends.get(place).copied()).collect();
+    // The broker did not answer for all of them.
+    ends.ok_or(CallError::Refused(ResponseError::UnknownTopicOrPartition))
 }
 
 impl Reader for PartitionReader {
@@ -174,19 +178,17 @@ impl Reader for PartitionReader {
     }
 }
 
-fn list_offsets(partitions: &[(&StrBytes, i32)], end: End) -> ListOffsetsRequest {
+fn list_offsets(partitions: &[&(StrBytes, i32)], end: End) -> ListOffsetsRequest {
     let mut topics: Vec<ListOffsetsTopic> = Vec::new();
     for (topic, number) in partitions {
         let wanted = ListOffsetsPartition::default()
             .with_partition_index(*number)
             .with_current_leader_epoch(NO_EPOCH)
             .with_timestamp(end as i64);
-        match topics.iter_mut().find(|known| known.name.0 == **topic) {
+        match topics.iter_mut().find(|known| known.name.0 == *topic) {
             Some(known) => known.partitions.push(wanted),
             None => topics.push(
-                ListOffsetsTopic::default()
-                    .with_name(TopicName((*topic).clone()))
-                    .with_partitions(vec![wanted]),
+                ListOffsetsTopic::default().with_name(TopicName(topic.clone())).with_partitions(vec![wanted]),
             ),
         }
     }
