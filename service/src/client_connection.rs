@@ -13,19 +13,26 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// A connection on one thread of the server.
 pub(crate) struct ClientConnection {
     stream: TcpStream,
     requests: Requests,
-    /// There while no request is under way.
+    /// There while no request is seen to be under way.
     idle: Option<Pin<Box<Sleep>>>,
 }
 
-/// How many requests are under way on a connection; shared with those who answer them.
+/// The requests on a connection; shared with those who answer them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Requests(Rc<Cell<usize>>);
+pub(crate) struct Requests(Rc<Counted>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    under_way: Cell<usize>,
+    /// When the last one ended.
+    ended: Cell<Option<Instant>>,
+}
 
 /// A request that is under way, until it is dropped.
 pub(crate) struct UnderWay(Requests);
@@ -53,11 +60,20 @@ impl ClientConnection {
     }
 
     fn is_given_up(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.requests.0.get() > 0 {
+        let Counted { under_way, ended } = &*self.requests.0;
+        if under_way.get() > 0 {
             self.idle = None;
             return false;
         }
-        self.idle.get_or_insert_with(|| Box::pin(sleep(IDLE_FOR))).as_mut().poll(cx).is_ready()
+        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep(IDLE_FOR)));
+        while idle.as_mut().poll(cx).is_ready() {
+            // A request that is answered at once is never seen to be under way from here.
+            match ended.get().map(|ended| ended + IDLE_FOR) {
+                Some(end) if end > Instant::now() => idle.as_mut().reset(end),
+                _ => return true,
+            }
+        }
+        false
     }
 }
 
@@ -73,15 +89,16 @@ fn set_limits(socket: impl AsFd) -> rustix::io::Result<()> {
 impl Requests {
     /// One more, until what is returned is dropped.
     pub(crate) fn begin(&self) -> UnderWay {
-        self.0.set(self.0.get() + 1);
+        self.0.under_way.set(self.0.under_way.get() + 1);
         UnderWay(self.clone())
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let Self(Requests(count)) = self;
-        count.set(count.get().saturating_sub(1));
+        let Self(Requests(counted)) = self;
+        counted.under_way.set(counted.under_way.get().saturating_sub(1));
+        counted.ended.set(Some(Instant::now()));
     }
 }
 
@@ -157,18 +174,33 @@ mod tests {
         assert!(started.elapsed() >= IDLE_FOR);
     }
 
+    /// Whether a read ends at once: nobody has sent anything.
+    async fn poll(connection: &mut ClientConnection) -> bool {
+        std::future::poll_fn(|cx| {
+            Poll::Ready(Pin::new(&mut *connection).poll_read(cx, &mut ReadBuf::new(&mut [0; 8])).is_ready())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn requests_that_are_answered_at_once_keep_it() {
+        let (_client, mut connection) = connect().await;
+        pause();
+        for _ in 0..30 {
+            assert!(!poll(&mut connection).await);
+            drop(connection.requests().begin());
+            advance(IDLE_FOR / 10).await;
+        }
+        advance(IDLE_FOR * 8 / 10).await;
+        assert!(!poll(&mut connection).await, "the time begins with the last one's end");
+        advance(IDLE_FOR * 2 / 10).await;
+        assert!(poll(&mut connection).await);
+    }
+
     #[tokio::test]
     async fn a_request_may_take_its_time() {
         let (_client, mut connection) = connect().await;
         pause();
-        let poll = async |connection: &mut ClientConnection| {
-            std::future::poll_fn(|cx| {
-                Poll::Ready(
-                    Pin::new(&mut *connection).poll_read(cx, &mut ReadBuf::new(&mut [0; 8])).is_ready(),
-                )
-            })
-            .await
-        };
         assert!(!poll(&mut connection).await);
         let request = connection.requests().begin();
         advance(IDLE_FOR * 10).await;
