@@ -26,7 +26,7 @@ pub(super) async fn create(environment: &Environment) -> anyhow::Result<()> {
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err(error))) => tracing::debug!(%error, "the services make their topics themselves"),
         Ok(Err(_)) => tracing::warn!("making all topics has panicked"),
-        Err(_) => tracing::debug!("the services start while topics are being made"),
+        Err(_) => tracing::info!("the services start while topics are being made"),
     }
     Ok(())
 }
