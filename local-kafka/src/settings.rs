@@ -80,6 +80,10 @@ const FIXED: &[(&str, &str)] = &[
     ("broker.heartbeat.interval.ms", "500"),
     // No records that say that nothing happened: two writes to the disk per second, 3 % of a core.
     ("metadata.max.idle.interval.ms", "0"),
+    // As the system adapts them. Kafka's default, 100 KiB, is less than most requests and answers of a backlog: whoever
+    // sends one has to be woken for each part of it.
+    ("socket.send.buffer.bytes", "-1"),
+    ("socket.receive.buffer.bytes", "-1"),
     // The default, 128 MiB, is allocated at start; this still cleans 600,000 keys in one pass.
     ("log.cleaner.dedupe.buffer.size", "16777216"),
 ];
