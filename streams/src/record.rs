@@ -56,9 +56,9 @@ pub struct ConsumerRecord {
     pub offset: i64,
     /// The broker's or the producer's time, as the topic is set.
     pub timestamp: Timestamp,
-    /// The key's bytes.
+    /// The key's bytes. They may be a part of all that came with the record: whoever keeps them copies them.
     pub key: Option<Bytes>,
-    /// The value's bytes; absent in a tombstone.
+    /// The value's bytes, like the key's; absent in a tombstone.
     pub value: Option<Bytes>,
     /// Its headers, in order.
     pub headers: Vec<Header>,

@@ -502,7 +502,9 @@ impl StoreRestore {
             }
         };
         if accepted {
-            self.batch.insert(key, record.value);
+            // Copies, because they are kept.
+            let copied = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
+            self.batch.insert(copied(&key), record.value.as_ref().map(copied));
             self.records += 1;
         } else {
             self.skipped += 1;

@@ -37,9 +37,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Of records of a transaction, the first of which is sent now; it is likely to get so large.
-    pub(super) fn of_transaction(now: Timestamp, size: usize) -> Self {
-        let mut bytes = BytesMut::with_capacity(size.max(HEAD));
+    /// Of records of a transaction, the first of which is sent now. The buffer's content is given up.
+    pub(super) fn of_transaction(now: Timestamp, buffer: BytesMut) -> Self {
+        let mut bytes = buffer;
+        bytes.clear();
         bytes.put_bytes(0, HEAD);
         Self { attributes: IS_TRANSACTIONAL, bytes, count: 0, first: now, last: now }
     }
@@ -167,7 +168,7 @@ mod tests {
         let records =
             [record(None, None), record(Some(""), Some("")), record(Some("key"), Some(long)), with_headers];
 
-        let mut batch = Batch::of_transaction(Timestamp::from_millis(1_000), 100);
+        let mut batch = Batch::of_transaction(Timestamp::from_millis(1_000), BytesMut::zeroed(100));
         for (number, record) in records.iter().enumerate() {
             batch.push(record.content(), Timestamp::from_millis(1_000 + number as i64 * 100));
         }

@@ -15,6 +15,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
+use super::spare::{Spare, Use};
+
 /// The longest answer that is taken for one.
 const MAX_ANSWER: usize = 256 << 20;
 
@@ -30,11 +32,18 @@ pub(super) struct Link {
     others: std::vec::IntoIter<SocketAddr>,
     client_id: StrBytes,
     last: i32,
-    unsent: BytesMut,
-    /// How much of the next message is there, with its length in front.
+    /// The last request, and how much of it has gone out.
+    outgoing: Vec<u8>,
+    sent: usize,
+    outgoing_use: Use,
+    /// How much of the next answer is there, with its length in front.
     filled: usize,
     length: [u8; 4],
-    message: BytesMut,
+    /// Where it comes to stand: its length, and the buffer, which may be longer.
+    expected: usize,
+    incoming: BytesMut,
+    /// The buffer of the last one.
+    spare: Spare,
 }
 
 /// A request that is under way.
@@ -55,16 +64,20 @@ impl Link {
             others,
             client_id: client_id.clone(),
             last: 0,
-            unsent: BytesMut::new(),
+            outgoing: Vec::new(),
+            sent: 0,
+            outgoing_use: Use::default(),
             filled: 0,
             length: [0; 4],
-            message: BytesMut::new(),
+            expected: 0,
+            incoming: BytesMut::new(),
+            spare: Spare::default(),
         })
     }
 
     /// Sends a request, as far as that is possible at once; the rest with the looks for its answer.
     pub(super) fn send<R: Request>(&mut self, request: &R, version: i16) -> io::Result<UnderWay> {
-        if !self.unsent.is_empty() {
+        if self.is_sending() {
             return Err(io::Error::other("the last request has not gone out yet"));
         }
         self.last = self.last.wrapping_add(1);
@@ -73,14 +86,18 @@ impl Link {
             .with_request_api_version(version)
             .with_correlation_id(self.last)
             .with_client_id(Some(self.client_id.clone()));
-        let size = request.compute_size(version).map_err(malformed)?;
-        let mut message = BytesMut::with_capacity(size + MAX_HEADER);
+        let size = request.compute_size(version).map_err(malformed)? + MAX_HEADER;
+        let mut message = std::mem::take(&mut self.outgoing);
+        message.clear();
+        if !self.outgoing_use.is_for(size, message.capacity()) {
+            message = Vec::with_capacity(size);
+        }
         message.put_i32(0);
         header.encode(&mut message, R::header_version(version)).map_err(malformed)?;
         request.encode(&mut message, version).map_err(malformed)?;
         let length = i32::try_from(message.len() - 4).map_err(malformed)?;
         message[..4].copy_from_slice(&length.to_be_bytes());
-        self.unsent = message;
+        (self.outgoing, self.sent) = (message, 0);
         self.flush()?;
         Ok(UnderWay { correlation: self.last, version })
     }
@@ -134,17 +151,24 @@ impl Link {
 
     /// What to wait for.
     pub(super) fn readiness(&self) -> PollFd<'_> {
-        let is_sending = !self.is_connected || !self.unsent.is_empty();
-        let events = if is_sending { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+        let events = if !self.is_connected || self.is_sending() {
+            PollFlags::IN | PollFlags::OUT
+        } else {
+            PollFlags::IN
+        };
         PollFd::new(self.stream.get_ref(), events)
     }
 
+    fn is_sending(&self) -> bool {
+        self.sent < self.outgoing.len()
+    }
+
     fn flush(&mut self) -> io::Result<()> {
-        while !self.unsent.is_empty() {
-            match self.stream.get_mut().write(&self.unsent) {
+        while self.is_sending() {
+            match self.stream.get_mut().write(&self.outgoing[self.sent..]) {
                 Ok(count) => {
                     self.is_connected = true;
-                    self.unsent.advance(count);
+                    self.sent += count;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -158,11 +182,20 @@ impl Link {
         Ok(())
     }
 
+    /// At least so long. What is left in it from an earlier answer need not be cleared.
+    fn buffer(&mut self, length: usize) -> BytesMut {
+        let Some(mut buffer) = self.spare.take(length) else { return BytesMut::zeroed(length) };
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        buffer
+    }
+
     fn read_message(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             let target = match self.filled.checked_sub(4) {
                 None => &mut self.length[self.filled..],
-                Some(filled) => &mut self.message[filled..],
+                Some(filled) => &mut self.incoming[filled..self.expected],
             };
             match self.stream.read(target) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -172,11 +205,15 @@ impl Link {
                 Err(error) => return Err(error),
             }
             if self.filled == 4 {
-                self.message = BytesMut::zeroed(length_of_answer(self.length)?);
+                self.expected = length_of_answer(self.length)?;
+                self.incoming = self.buffer(self.expected);
             }
-            if self.filled == 4 + self.message.len() {
+            if self.filled == 4 + self.expected {
                 self.filled = 0;
-                return Ok(Some(std::mem::take(&mut self.message).freeze()));
+                let buffer = std::mem::take(&mut self.incoming).freeze();
+                let answer = buffer.slice(..self.expected);
+                self.spare.keep(buffer);
+                return Ok(Some(answer));
             }
         }
     }

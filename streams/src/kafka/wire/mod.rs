@@ -18,6 +18,7 @@ mod producer;
 mod reader;
 mod rebalance;
 mod records;
+mod spare;
 mod subscription;
 mod writer;
 

@@ -268,9 +268,9 @@ impl Producer {
             let Some(partition) = found else { continue };
             match answer.outcome {
                 Ok(base_offset) => {
-                    let Some(sealed) = partition.sealed.take() else { continue };
+                    let Some(slots) = partition.arrived() else { continue };
                     if let Some(transaction) = &mut self.transaction {
-                        transaction.note(base_offset, &sealed.slots);
+                        transaction.note(base_offset, &slots);
                     }
                 }
                 Err(Refusal { error, .. }) if is_passing(error) => {

@@ -271,9 +271,9 @@ impl OpenBatch {
                 partition: place.partition,
                 offset,
                 timestamp: Timestamp::from_millis(time),
-                // Copies: a slice would keep the whole answer in memory as long as the record.
-                key: record.key.map(Bytes::copy_from_slice),
-                value: record.value.map(Bytes::copy_from_slice),
+                // As long as these are there, so is the whole answer.
+                key: record.key.map(|key| self.records.slice_ref(key)),
+                value: record.value.map(|value| self.records.slice_ref(value)),
                 headers: record.headers().map_err(|cut_off| malformed(self.first_offset, cut_off))?,
             }));
         }

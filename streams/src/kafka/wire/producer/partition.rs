@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::StrBytes;
 
 use super::super::batch::{Batch, Identity};
+use super::super::spare::Spare;
 use crate::Timestamp;
 use crate::record::Content;
 
@@ -26,6 +27,8 @@ pub(super) struct Partition {
     last_size: usize,
     open: Option<Open>,
     pub(super) sealed: Option<Sealed>,
+    /// The buffer of a batch that Kafka has.
+    spare: Spare,
 }
 
 /// A batch that grows.
@@ -47,7 +50,16 @@ pub(super) struct Sealed {
 
 impl Partition {
     pub(super) fn new(inside: Arc<str>, topic: StrBytes, number: i32) -> Self {
-        Self { inside, topic, number, sequence: 0, last_size: 0, open: None, sealed: None }
+        Self {
+            inside,
+            topic,
+            number,
+            sequence: 0,
+            last_size: 0,
+            open: None,
+            sealed: None,
+            spare: Spare::default(),
+        }
     }
 
     /// What is attempted with it.
@@ -62,10 +74,11 @@ impl Partition {
 
     /// The records of a batch count as sent when the first of them was: the clock costs something.
     pub(super) fn push(&mut self, record: Content<'_>, slot: Option<usize>) {
-        let size = self.last_size;
-        let open = self.open.get_or_insert_with(|| Open {
-            batch: Batch::of_transaction(Timestamp::of_wall_clock(), size),
-            slots: Slots::new(),
+        let open = self.open.get_or_insert_with(|| {
+            let size = self.last_size;
+            let buffer = self.spare.take(size).unwrap_or_else(|| BytesMut::with_capacity(size));
+            let batch = Batch::of_transaction(Timestamp::of_wall_clock(), buffer);
+            Open { batch, slots: Slots::new() }
         });
         if let Some(slot) = slot {
             let delta = open.batch.count();
@@ -85,6 +98,13 @@ impl Partition {
         self.sequence = sequence.wrapping_add(batch.count());
         self.sealed = Some(Sealed { bytes: batch.seal(identity, sequence), slots });
         true
+    }
+
+    /// Kafka has the batch that was sealed, if one was: where its slots are.
+    pub(super) fn arrived(&mut self) -> Option<Slots> {
+        let Sealed { bytes, slots } = self.sealed.take()?;
+        self.spare.keep(bytes);
+        Some(slots)
     }
 
     /// The next transaction begins with nothing.
