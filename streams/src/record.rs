@@ -56,7 +56,8 @@ pub struct ConsumerRecord {
     pub offset: i64,
     /// The broker's or the producer's time, as the topic is set.
     pub timestamp: Timestamp,
-    /// The key's bytes. They may be a part of all that came with the record: whoever keeps them copies them.
+    /// The key's bytes. They may be a part of all that came with the record: whoever keeps them copies
+    /// them ([`ConsumerRecord::into_owned`]).
     pub key: Option<Bytes>,
     /// The value's bytes, like the key's; absent in a tombstone.
     pub value: Option<Bytes>,
@@ -65,6 +66,13 @@ pub struct ConsumerRecord {
 }
 
 impl ConsumerRecord {
+    /// The same with a key and a value of its own, to be kept.
+    pub fn into_owned(mut self) -> Self {
+        let copied = |bytes: Bytes| Bytes::copy_from_slice(&bytes);
+        (self.key, self.value) = (self.key.map(copied), self.value.map(copied));
+        self
+    }
+
     /// Topic, partition and offset: enough to find the record again.
     pub fn origin(&self) -> Origin {
         Origin {

@@ -55,8 +55,8 @@ impl Lanes {
         let partition = TopicPartition::new(record.topic.clone(), record.partition);
         let Some(lane) = self.lanes.get_mut(&partition) else { return true };
         if lane.progress.read(record.offset) {
-            // A lane that has ended is found by `check`.
-            _ = lane.records.send(record);
+            // A lane that has ended is found by `check`. In its queue a record may wait for long.
+            _ = lane.records.send(record.into_owned());
         }
         !lane.progress.is_full(self.read_ahead)
     }

@@ -145,6 +145,8 @@ impl Cluster {
                 return Err(CallError::Refused(error));
             }
             let Some(TopicName(name)) = topic.name else { continue };
+            // A copy, because it is kept: the answer's buffer is used again.
+            let name = StrBytes::from_string(name.to_string());
             for partition in topic.partitions {
                 let key = (name.clone(), partition.partition_index);
                 places.push(key.clone());

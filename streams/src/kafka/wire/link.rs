@@ -182,15 +182,6 @@ impl Link {
         Ok(())
     }
 
-    /// At least so long. What is left in it from an earlier answer need not be cleared.
-    fn buffer(&mut self, length: usize) -> BytesMut {
-        let Some(mut buffer) = self.spare.take(length) else { return BytesMut::zeroed(length) };
-        if buffer.len() < length {
-            buffer.resize(length, 0);
-        }
-        buffer
-    }
-
     fn read_message(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             let target = match self.filled.checked_sub(4) {
@@ -205,14 +196,17 @@ impl Link {
                 Err(error) => return Err(error),
             }
             if self.filled == 4 {
-                self.expected = length_of_answer(self.length)?;
-                self.incoming = self.buffer(self.expected);
+                let length = length_of_answer(self.length)?;
+                // What stands in it of an earlier answer need not be cleared.
+                let buffer = self.spare.take(length).filter(|buffer| buffer.len() >= length);
+                self.incoming = buffer.unwrap_or_else(|| BytesMut::zeroed(length));
+                self.expected = length;
             }
             if self.filled == 4 + self.expected {
-                self.filled = 0;
                 let buffer = std::mem::take(&mut self.incoming).freeze();
                 let answer = buffer.slice(..self.expected);
                 self.spare.keep(buffer);
+                (self.filled, self.expected) = (0, 0);
                 return Ok(Some(answer));
             }
         }

@@ -271,7 +271,7 @@ impl OpenBatch {
                 partition: place.partition,
                 offset,
                 timestamp: Timestamp::from_millis(time),
-                // As long as these are there, so is the whole answer.
+                // As long as these are there, so is all that came with them.
                 key: record.key.map(|key| self.records.slice_ref(key)),
                 value: record.value.map(|value| self.records.slice_ref(value)),
                 headers: record.headers().map_err(|cut_off| malformed(self.first_offset, cut_off))?,

@@ -44,6 +44,13 @@ impl Spare {
         self.uses.is_for(needed, last.capacity()).then_some(last)
     }
 
+    /// It was not needed.
+    pub(super) fn pass(&mut self) {
+        if let Some(last) = self.take(0) {
+            self.keep(last.freeze());
+        }
+    }
+
     /// Others may be reading it.
     pub(super) fn keep(&mut self, used: Bytes) {
         self.last = used;
@@ -56,7 +63,9 @@ mod tests {
 
     #[track_caller]
     fn check(capacity: usize, needed: usize, is_taken: bool) {
-        let used = BytesMut::zeroed(capacity).freeze();
+        let mut used = BytesMut::with_capacity(capacity);
+        used.extend_from_slice(b"used");
+        let used = used.freeze();
         let place = used.as_ptr();
         let mut spare = Spare::default();
         spare.keep(used);
@@ -88,6 +97,16 @@ mod tests {
         let mut now_and_then = vec![little; 2 * patience];
         now_and_then[patience] = enough;
         assert_eq!(uses(large, &now_and_then[..=2 * patience - 1]), None);
+    }
+
+    #[test]
+    fn a_large_buffer_that_is_not_needed_for_long_is_given_up() {
+        let mut spare = Spare::default();
+        spare.keep(BytesMut::zeroed(SMALL * 2).freeze());
+        (0..PATIENCE).for_each(|_| spare.pass());
+        assert_eq!(spare.last.len(), SMALL * 2);
+        spare.pass();
+        assert_eq!(spare.last.len(), 0);
     }
 
     #[test]

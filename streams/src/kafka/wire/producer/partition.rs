@@ -109,6 +109,9 @@ impl Partition {
 
     /// The next transaction begins with nothing.
     pub(super) fn clear(&mut self) {
+        if self.sequence == 0 {
+            self.spare.pass();
+        }
         (self.sequence, self.open, self.sealed) = (0, None, None);
     }
 }
