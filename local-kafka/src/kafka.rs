@@ -21,9 +21,9 @@ const STORAGE_TOOL: &str = "kafka.tools.StorageTool";
 /// For a broker that shares a small machine with its clients. Against Java's defaults the simple
 /// collector and compiler take 40 % of the memory and half of the CPU off a broker in its first
 /// minutes and a third off a transaction for good; only a long burst costs more CPU, by 10 %. With
-/// room for so many young objects nothing is collected while clients start on a fresh broker: that
-/// takes a tenth off the time until they are ready. And in large pages, where the system has them,
-/// the heap takes an eighth off the broker's CPU in a burst.
+/// room for so many young objects one collection at most takes place while clients start on a fresh
+/// broker: that takes a tenth off the time until they are ready. In large pages, where the system
+/// has them, the heap takes an eighth off the broker's CPU in a burst.
 const JVM: [&str; 7] = [
     "-Xms256m",
     "-Xmx512m",

@@ -57,13 +57,11 @@ impl GlobalTableSpec {
 
     /// What a record changes in the table; why nothing, when it is none of this topic.
     pub(crate) fn change(&self, record: &ConsumerRecord) -> Result<(Bytes, Option<Bytes>), DecodeError> {
-        let key = record.key.as_ref().ok_or(DecodeError::Missing("key"))?;
+        let key = record.key.clone().ok_or(DecodeError::Missing("key"))?;
         if let Some(value) = &record.value {
-            (self.check)(key, value)?;
+            (self.check)(&key, value)?;
         }
-        // Copies, because they are kept.
-        let copied = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
-        Ok((copied(key), record.value.as_ref().map(copied)))
+        Ok((key, record.value.clone()))
     }
 }
 

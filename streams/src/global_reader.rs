@@ -120,6 +120,7 @@ impl GlobalReader {
         record: ConsumerRecord,
         batch: &mut BTreeMap<(usize, i32), BTreeMap<Bytes, Option<Bytes>>>,
     ) {
+        let record = record.into_owned();
         let application = &self.application;
         let specs = application.topology.global_tables.iter().enumerate();
         for (index, spec) in specs.filter(|(_, spec)| spec.topic.name == record.topic) {

@@ -417,6 +417,7 @@ impl Restorer {
     }
 
     fn take_in(&mut self, record: ConsumerRecord) -> Result<(), BackendError> {
+        let record = record.into_owned();
         let stores = self.restoring.iter_mut().flat_map(|task| &mut task.stores);
         let of_record = |store: &&mut StoreRestore| {
             store.changelog.topic == record.topic && store.changelog.partition == record.partition
@@ -502,9 +503,7 @@ impl StoreRestore {
             }
         };
         if accepted {
-            // Copies, because they are kept.
-            let copied = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
-            self.batch.insert(copied(&key), record.value.as_ref().map(copied));
+            self.batch.insert(key, record.value);
             self.records += 1;
         } else {
             self.skipped += 1;
