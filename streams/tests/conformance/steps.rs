@@ -83,6 +83,13 @@ pub(crate) fn ends(world: &dyn World, place: &TopicPartition) -> Watermarks {
     reader(world).watermarks(std::slice::from_ref(place)).unwrap()[0]
 }
 
+/// Waits until a partition reaches this far: a transaction that is answered has ended, but the broker writes its marker
+/// when it comes to it, and the next transaction's records may stand before that.
+#[track_caller]
+pub(crate) fn marked(world: &dyn World, place: &TopicPartition, high: i64) {
+    until(world, "the marker", || (ends(world, place).high == high).then_some(()));
+}
+
 /// The next `count` records of the reader.
 #[track_caller]
 pub(crate) fn read(world: &dyn World, reader: &mut dyn Reader, count: usize) -> Vec<ConsumerRecord> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use streams::{Cleanup, ErrorKind, ProducerRecord};
 
 use crate::steps::{
-    assigned_from_beginning, begun, create, create_in, ends, event, member, place, producer, reader_at,
-    record, value, values, write,
+    assigned_from_beginning, begun, create, create_in, ends, event, marked, member, place, producer,
+    reader_at, record, value, values, write,
 };
-use crate::world::{TRANSACTION_TIMEOUT, WAIT, World, never, until};
+use crate::world::{TRANSACTION_TIMEOUT, WAIT, World, never};
 
 pub(crate) fn committed_records_are_visible_and_aborted_ones_are_not(world: &dyn World) {
     let in_0 = create_in(world);
@@ -30,7 +30,7 @@ pub(crate) fn committed_records_are_visible_and_aborted_ones_are_not(world: &dyn
         .collect();
     assert_eq!(read, ["a", "c"], "to a member of a group, too");
     // Each transaction has a record and a marker.
-    assert_eq!(ends(world, &in_0).high, 6);
+    marked(world, &in_0, 6);
 }
 
 pub(crate) fn an_open_transaction_holds_back_the_last_stable_offset(world: &dyn World) {
@@ -194,16 +194,11 @@ pub(crate) fn the_last_offset_of_each_slot_is_told(world: &dyn World) {
         producer.commit().unwrap();
         told
     };
-    // A commit that is answered is decided; its markers may still be on their way.
-    let marked = |high: i64| {
-        for partition in 0..2 {
-            until(world, "the marker", || (ends(world, &place("in", partition)).high == high).then_some(()));
-        }
-    };
+    let both_marked = |high| (0..2).for_each(|partition| marked(world, &place("in", partition), high));
     assert_eq!(round(), [(0, 0), (3, 1)]);
-    marked(3);
+    both_marked(3);
     // Two records and a marker further on.
     assert_eq!(round(), [(0, 3), (3, 4)]);
-    marked(6);
+    both_marked(6);
     assert_eq!(ends(world, &place("in", 0)).low, 0);
 }

@@ -165,6 +165,17 @@ pub(crate) fn soon<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Waits until a partition reaches this far: a transaction that is answered has ended, but the broker writes its marker
+/// when it comes to it, and the next transaction's records may stand before that.
+#[track_caller]
+pub(crate) fn marked(reader: &mut dyn Reader, place: &TopicPartition, high: i64) {
+    let place = std::slice::from_ref(place);
+    soon("the marker", || {
+        let ends = retried("the end", || reader.watermarks(place))[0];
+        (ends.high == high).then_some(())
+    });
+}
+
 /// Repeats a call as long as Kafka says that it may succeed later.
 #[track_caller]
 pub(crate) fn retried<T>(what: &str, mut call: impl FnMut() -> Result<T, ClientError>) -> T {

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use streams::{ClientSupplier, ErrorKind, Reader, Watermarks};
 
-use crate::cluster::{Cluster, assigned_from_beginning, place, read, record, records, retried, soon, values};
+use crate::cluster::{
+    Cluster, assigned_from_beginning, marked, place, read, record, records, retried, soon, values,
+};
 
 #[test]
 fn aborted_records_are_hidden_and_committed_ones_are_not() {
@@ -66,10 +68,9 @@ fn the_position_passes_control_records() {
     }
 
     let mut reader = cluster.reader();
-    let partitions = [in_0.clone(), in_1.clone()];
     // A record and a marker of each transaction.
-    let highs: Vec<_> = reader.watermarks(&partitions).unwrap().iter().map(|ends| ends.high).collect();
-    assert_eq!(highs, [4, 0]);
+    marked(&mut *reader, &in_0, 4);
+    assert_eq!(reader.watermarks(std::slice::from_ref(&in_1)).unwrap(), [Watermarks { low: 0, high: 0 }]);
     reader.assign(&[(in_0.clone(), 1), (in_1.clone(), 0)]).unwrap();
     assert_eq!(reader.position(&in_0).unwrap(), Some(1), "where it starts");
     assert_eq!(reader.position(&place("in", 7)).unwrap(), None, "not assigned");
