@@ -10,12 +10,13 @@ pub fn binary(name: &str) -> PathBuf {
     DIRECTORY.get_or_init(build).join(name)
 }
 
-/// Cargo builds the programs of other packages only when it is asked to.
+/// Cargo builds the programs of other packages only when it is asked to. There are no examples; who asks for them gets
+/// the programs with the features that dependencies have in tests, and so most of them from what was built for these.
 fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .args(["build", "--workspace", "--bins", "--quiet", "--locked"])
+        .args(["build", "--workspace", "--bins", "--examples", "--quiet", "--locked"])
         .status()
         .expect("cargo runs");
     assert!(status.success(), "the programs under test do not build");
