@@ -18,7 +18,7 @@ use crate::Timestamp;
 use crate::faults;
 
 /// What a process has in memory only before its stores begin to write to disk.
-const MOST_BYTES: usize = 28 << 20;
+const MOST_BYTES: usize = 26 << 20;
 /// What is more than that, in percent, before those write whose entries mostly are deleted before they are written.
 const FOR_THE_SHORT_LIVED: usize = 150;
 /// The share of it below which a store does not write: a write costs the disk much the same, however little it is.
