@@ -5,7 +5,7 @@
 
 mod text;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use domain::{Customer, Decision, Order, OrderState};
 use jiff::Timestamp;
@@ -90,9 +90,9 @@ fn recipient(customer: &Customer) -> Result<Mailbox, ComposeError> {
     Ok(Mailbox::new(Some(customer.name.to_string()), email))
 }
 
-/// A mail has no date before 1970.
+/// A mail has no date before 1970, and none of less than a second.
 fn date(at: Timestamp) -> SystemTime {
-    at.max(Timestamp::UNIX_EPOCH).into()
+    SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_second().try_into().unwrap_or(0))
 }
 
 /// RFC 3834: so that no vacation responder answers.

@@ -54,7 +54,7 @@ impl Client {
     /// A client of the pipeline at `base`.
     pub(crate) fn new(base: &Url) -> Result<Self, CallError> {
         // The pipeline stands near: a proxy for the world outside does not lead to it.
-        let http = reqwest::Client::builder().no_proxy().pool_idle_timeout(KEEP_IDLE_FOR).build()?;
+        let http = service::http_client().pool_idle_timeout(KEEP_IDLE_FOR).build()?;
         Ok(Self { http, base: base.as_str().trim_end_matches('/').to_owned() })
     }
 

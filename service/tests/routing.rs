@@ -203,7 +203,7 @@ async fn whole(request: reqwest::RequestBuilder) -> (u16, Vec<(String, String)>,
 async fn a_call_and_its_answer_go_as_they_are_over_one_connection() {
     let b = Instance::owner("b", Does::Answer);
     let (a, directory) = Instance::elsewhere(b.is_at(), vec![]);
-    let client = reqwest::Client::new();
+    let client = service::http_client().build().unwrap();
     for (method, query, body) in [
         ("POST", "?x=%20y&z", "{\"id\": \"ü\"}"),
         ("PUT", "", "x".repeat(200_000).as_str()),

@@ -27,7 +27,7 @@ pub struct Answer {
 impl Client {
     /// Speaks with `url`: scheme, host and port.
     pub fn new(url: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client can be made");
+        let http = service::http_client().timeout(PATIENCE).build().expect("a client can be made");
         Self { url: url.trim_end_matches('/').to_string(), http }
     }
 

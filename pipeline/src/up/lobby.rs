@@ -65,7 +65,7 @@ mod tests {
     async fn it_tells_that_kafka_is_starting_and_leaves_the_address_to_the_next() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = service::http_client().build().unwrap();
 
         let lobby = Lobby::open(&listener).unwrap();
         assert_eq!(client.get(format!("{base}/healthz")).send().await.unwrap().status(), 200);

@@ -13,6 +13,7 @@ use reqwest::{Client, Response};
 use super::call::Call;
 use super::directory::Peer;
 use super::headers::{ANSWERED_BY, ELAPSED, FORWARDED_BY, MADE_ID, NOT_MINE, PROGRESS};
+use crate::http_client::http_client;
 
 /// Sends calls to other instances, over connections that are kept. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +49,7 @@ impl Forwarder {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = Client::builder()
-            .no_proxy()
+        let client = http_client()
             .redirect(Policy::none())
             .connect_timeout(CONNECT_WITHIN)
             .pool_idle_timeout(KEEP_IDLE_FOR)

@@ -35,7 +35,13 @@ impl TestApp {
         let (listener, address) = bind("127.0.0.1:0").unwrap();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(serve(listener, vec![service], MAX_REQUESTS, async { _ = stopped.await }));
-        Self { address, client: reqwest::Client::new(), stop: Some(stop), served, _state: directory }
+        Self {
+            address,
+            client: service::http_client().build().unwrap(),
+            stop: Some(stop),
+            served,
+            _state: directory,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -45,7 +45,7 @@ impl TestApp {
         .run();
         let handle = server.handle();
         tokio::spawn(server);
-        Self { orders, shutdown, address, client: reqwest::Client::new(), server: handle }
+        Self { orders, shutdown, address, client: service::http_client().build().unwrap(), server: handle }
     }
 
     pub(super) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {

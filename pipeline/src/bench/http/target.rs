@@ -24,11 +24,8 @@ pub(super) const POLL: Duration = Duration::from_secs(120);
 
 impl Target {
     pub(super) fn new(base: &Url) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(ANSWER_WITHIN)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .build()?;
+        let http =
+            service::http_client().timeout(ANSWER_WITHIN).pool_idle_timeout(IDLE_CONNECTION).build()?;
         Ok(Self { http, orders: base.join("/v1/orders")?.into() })
     }
 
