@@ -13,6 +13,6 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = service::parse_args();
     service::run_service("details-service", &args.service, details_service::run)
 }

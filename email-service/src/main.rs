@@ -15,7 +15,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = service::parse_args();
     let folder = args.service.data_dir("email-service").join("mail");
     service::run_service("email-service", &args.service, |environment| {
         email_service::run(environment, &args.mail, folder)

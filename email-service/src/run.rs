@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use lettre::message::Mailbox;
-use service::{Background, Environment, RunningService, StartServiceError, topics};
+use service::{Background, Environment, RunningService, SecretFile, StartServiceError, topics};
 use tokio::runtime::Handle;
 use utoipa::OpenApi as _;
 
@@ -25,11 +25,20 @@ use crate::topology::topology;
 pub struct MailArgs {
     /// The mail server, such as smtps://user:password@host or smtp://host:25?tls=opportunistic. Without one, mails
     /// are written as .eml files to `mail` in the data directory.
-    #[arg(long, env, hide_env_values = true)]
+    #[arg(long, hide_env_values = true)]
     pub smtp_url: Option<String>,
+    /// A file that holds the URL of the mail server: with a password in it, it stands in no list of processes.
+    #[arg(long, value_name = "FILE", conflicts_with = "smtp_url")]
+    pub smtp_url_file: Option<SecretFile>,
     /// Whom the mails come from.
-    #[arg(long, env, default_value = "Orders <orders@localhost>")]
+    #[arg(long, default_value = "Orders <orders@localhost>")]
     pub mail_from: Mailbox,
+}
+
+impl MailArgs {
+    fn smtp_url(&self) -> Option<&str> {
+        self.smtp_url.as_deref().or(self.smtp_url_file.as_ref().map(SecretFile::secret))
+    }
 }
 
 /// Why email-service cannot be started.
@@ -64,7 +73,7 @@ pub fn run(
     mail: &MailArgs,
     folder: PathBuf,
 ) -> Result<RunningService, StartEmailError> {
-    let transport: Arc<dyn Transport> = match &mail.smtp_url {
+    let transport: Arc<dyn Transport> = match mail.smtp_url() {
         Some(url) => Arc::new(Smtp::new(url, Handle::current())?),
         None => Arc::new(
             MailFolder::new(&folder).map_err(|source| StartEmailError::Folder { path: folder, source })?,

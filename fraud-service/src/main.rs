@@ -13,12 +13,12 @@ struct Args {
     service: service::ServiceArgs,
     /// What a customer's orders of an hour may not reach, in major units: a number for all currencies, or such
     /// as 2000,JPY=300000.
-    #[arg(long, env, default_value = "2000")]
+    #[arg(long, default_value = "2000")]
     fraud_limit: FraudPolicy,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = service::parse_args();
     service::run_service("fraud-service", &args.service, |environment| {
         fraud_service::run(environment, args.fraud_limit)
     })

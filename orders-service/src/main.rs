@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use service::{ServiceArgs, run_service};
+use service::{ServiceArgs, parse_args, run_service};
 
 /// Takes orders over HTTP, keeps their states and shows them.
 #[derive(Parser)]
@@ -14,6 +14,6 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = parse_args();
     run_service("orders-service", &args.service, orders_service::run)
 }

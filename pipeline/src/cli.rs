@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use service::with_environment;
 
 use crate::bench::BenchArgs;
 use crate::simulate::SimulateArgs;
@@ -26,11 +27,12 @@ pub(crate) enum Command {
 }
 
 impl Cli {
-    /// Reads a command line, the program's name first.
+    /// Reads a command line, the program's name first. `up` also reads the environment, as every service does.
     pub(crate) fn parse(
         command_line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(command_line)?;
+        let command = Self::command().mut_subcommand("up", with_environment);
+        let matches = command.try_get_matches_from(command_line)?;
         let mut cli = Self::from_arg_matches(&matches)?;
         if let (Command::Up(args), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
             let source = matches.value_source("bootstrap_servers");

@@ -1,4 +1,4 @@
-//! The arguments that all services understand, each also as an environment variable of the same name.
+//! The arguments that all services understand.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,57 +8,61 @@ use streams::kafka::{Kafka, KafkaConfig};
 use tracing_subscriber::EnvFilter;
 
 use crate::advertised_url::{AdvertisedUrl, NoAddressError};
+use crate::settings_file::{PropertiesFile, property};
 
 /// How a service process reaches Kafka, is reached itself, and where it keeps its state.
 #[derive(Clone, Debug, Args)]
 pub struct ServiceArgs {
     /// Where Kafka answers: host:port, several separated by commas
-    #[arg(long, env, default_value = "127.0.0.1:9092", value_parser = bootstrap_servers)]
+    #[arg(long, default_value = "127.0.0.1:9092", value_parser = bootstrap_servers)]
     pub bootstrap_servers: String,
     /// Where HTTP answers, as host:port; port 0 lets the operating system choose
-    #[arg(long, env, default_value = "127.0.0.1:8080", value_parser = host_and_port)]
+    #[arg(long, default_value = "127.0.0.1:8080", value_parser = host_and_port)]
     pub http: String,
     /// The address at which other instances reach this one, such as http://10.0.0.1:8080 [default: that of --http; if
     /// that is all addresses of the machine, the one from which it goes to Kafka]
-    #[arg(long, env, value_name = "URL")]
+    #[arg(long, value_name = "URL")]
     pub advertised_url: Option<AdvertisedUrl>,
     /// How many requests may be under way at once, those that wait included; what comes beyond is answered 503
-    #[arg(long, env, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_requests: u32,
     /// The directory for stores and the instance's name, one per process [default: one of the service's name in ./data]
-    #[arg(long, env, value_name = "DIRECTORY")]
+    #[arg(long, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
     /// How many partitions each topic has
-    #[arg(long, env, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub partitions: i32,
     /// How many brokers hold a copy of each topic that is created
-    #[arg(long, env, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=32_767))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=32_767))]
     pub replication_factor: i32,
     /// How many threads each topology runs on
-    #[arg(long, env, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
     /// The name of this instance [default: made up once for each data directory]
-    #[arg(long, env, value_parser = instance_id)]
+    #[arg(long, value_parser = instance_id)]
     pub instance_id: Option<String>,
     /// Stands in front of all topics, groups and transactional ids, so that a cluster can be shared
-    #[arg(long, env, default_value = "", value_parser = topic_prefix, hide_default_value = true)]
+    #[arg(long, default_value = "", value_parser = topic_prefix, hide_default_value = true)]
     pub topic_prefix: String,
     /// A setting of librdkafka, such as security.protocol=ssl; can be given many times (in the environment:
     /// one a line)
     #[arg(
         long,
-        env,
         value_name = "KEY=VALUE",
-        value_parser = kafka_property,
+        value_parser = property,
         value_delimiter = '\n',
         hide_env_values = true
     )]
     pub kafka_property: Vec<(String, String)>,
+    /// A properties file with settings of librdkafka, one key=value a line, for those that are secret; what
+    /// --kafka-property says takes precedence
+    #[arg(long, value_name = "FILE")]
+    pub kafka_config: Option<PropertiesFile>,
     /// How the log on stderr is written
-    #[arg(long, env, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// What is logged, such as debug or warn,streams=debug [default: RUST_LOG, or else info]
-    #[arg(long, env, value_parser = log_level)]
+    #[arg(long, value_parser = log_level)]
     pub log_level: Option<String>,
 }
 
@@ -89,11 +93,17 @@ impl ServiceArgs {
         }
     }
 
+    /// Of a key that comes twice the last value counts.
+    fn kafka_settings(&self) -> impl Iterator<Item = &(String, String)> {
+        let of_file = self.kafka_config.iter().flat_map(PropertiesFile::properties);
+        of_file.chain(&self.kafka_property)
+    }
+
     /// The way to the Kafka cluster. Connects to nothing yet.
     pub fn kafka(&self) -> Kafka {
         Kafka::new(KafkaConfig {
             topic_prefix: self.topic_prefix.clone(),
-            client_settings: self.kafka_property.clone(),
+            client_settings: self.kafka_settings().cloned().collect(),
             ..KafkaConfig::new(self.bootstrap_servers.clone())
         })
     }
@@ -133,14 +143,6 @@ fn in_kafkas_alphabet(text: &str) -> Result<String, String> {
     match text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-')) {
         Some(character) => Err(format!("may consist of A-Z a-z 0-9 . _ - only, not {character:?}")),
         None => Ok(text.to_owned()),
-    }
-}
-
-fn kafka_property(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        // Without the text: it may hold a password.
-        _ => Err("is not of the form key=value".to_owned()),
     }
 }
 

@@ -16,7 +16,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = service::parse_args();
     service::run_service("validation-aggregator", &args.service, |environment| {
         validation_aggregator::run(environment, &args.aggregator)
     })

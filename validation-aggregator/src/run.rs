@@ -12,7 +12,7 @@ use crate::topology::topology;
 #[derive(Clone, Debug, clap::Args)]
 pub struct AggregatorArgs {
     /// How long an order's verdicts may take, such as 30s or 1m 30s. What is missing then fails the order.
-    #[arg(long, env, default_value = "30s", value_parser = deadline)]
+    #[arg(long, default_value = "30s", value_parser = deadline)]
     pub deadline: Duration,
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use reqwest::Url;
+use service::with_environment;
 use tokio::time::timeout;
 
 use super::process::Process;
@@ -61,13 +62,12 @@ fn command(bootstrap_servers: &str, data_dir: &Path, more: &[OsString]) -> anyho
     // Its id becomes that of the program. As with the broker, the kernel ends it should this process be killed.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program);
-    command.args(["up", "--no-seed", "--http", "127.0.0.1:0", "--log-level", "warn"]);
+    command.args(["up", "--http", "127.0.0.1:0", "--log-level", "warn"]);
     command.args(["--fraud-limit", FRAUD_LIMIT, "--bootstrap-servers", bootstrap_servers, "--data-dir"]);
     command.arg(data_dir).args(more).stdin(Stdio::null()).stdout(Stdio::piped());
     // What is measured stands in the command line and nowhere else.
-    for variable in
-        UpArgs::augment_args(clap::Command::new("up")).get_arguments().filter_map(clap::Arg::get_env)
-    {
+    let up = with_environment(UpArgs::augment_args(clap::Command::new("up")));
+    for variable in up.get_arguments().filter_map(clap::Arg::get_env) {
         command.env_remove(variable);
     }
     Ok(command)
@@ -92,8 +92,9 @@ mod tests {
         let command = command("127.0.0.1:1", Path::new("d"), &["--threads".into(), "2".into()]).unwrap();
         let removed: Vec<_> =
             command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
-        for variable in ["BOOTSTRAP_SERVERS", "PARTITIONS", "TOPIC_PREFIX", "THREADS", "DEADLINE", "SMTP_URL"]
+        for setting in ["BOOTSTRAP_SERVERS", "PARTITIONS", "TOPIC_PREFIX", "THREADS", "DEADLINE", "SMTP_URL"]
         {
+            let variable = format!("ORDER_PIPELINE_{setting}");
             assert!(removed.contains(&variable.as_ref()), "{variable} is not in {removed:?}");
         }
         assert!(command.get_args().collect::<Vec<_>>().ends_with(&["--threads".as_ref(), "2".as_ref()]));

@@ -12,28 +12,28 @@ use crate::seed::{CUSTOMERS, PRODUCTS, SeedCustomer, SeedProduct};
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SimulateArgs {
     /// Where the pipeline answers
-    #[arg(long, env, default_value = "http://127.0.0.1:8080", value_parser = url)]
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_parser = url)]
     pub(crate) url: Url,
     /// How many orders to send
-    #[arg(long, env, default_value_t = 100)]
+    #[arg(long, default_value_t = 100)]
     pub(crate) orders: usize,
     /// Orders a second; 0 or left out: as fast as the concurrency allows
-    #[arg(long, env, value_parser = rate)]
+    #[arg(long, value_parser = rate)]
     rate: Option<f64>,
     /// How many orders may be under way at once
-    #[arg(long, env, default_value = "64")]
+    #[arg(long, default_value = "64")]
     pub(crate) concurrency: NonZeroUsize,
     /// How many seconds an order may take to its final state, 503 and pauses included
-    #[arg(long, env, default_value = "60", value_name = "SECONDS")]
+    #[arg(long, default_value = "60", value_name = "SECONDS")]
     timeout: NonZeroU64,
     /// Which of the seeded customers order, separated by commas [default: all]
-    #[arg(long, env, value_delimiter = ',', value_parser = customer)]
+    #[arg(long, value_delimiter = ',', value_parser = customer)]
     customers: Vec<SeedCustomer>,
     /// Which of the seeded products are ordered, separated by commas [default: all]
-    #[arg(long, env, value_delimiter = ',', value_parser = product)]
+    #[arg(long, value_delimiter = ',', value_parser = product)]
     products: Vec<SeedProduct>,
     /// With the same number the same is ordered again, under new order ids [default: another each time]
-    #[arg(long, env)]
+    #[arg(long)]
     pub(crate) seed: Option<u64>,
 }
 
@@ -76,7 +76,8 @@ const MAX_RATE: f64 = 1_000_000.0;
 
 fn customer(id: &str) -> Result<SeedCustomer, String> {
     let seeded = CUSTOMERS.into_iter().find(|customer| customer.id == id);
-    seeded.ok_or_else(|| format!("must be of {}", CUSTOMERS.map(|customer| customer.id).join(", ")))
+    let [first, .., last] = CUSTOMERS.map(|customer| customer.id);
+    seeded.ok_or_else(|| format!("must be one of {first} to {last}"))
 }
 
 fn product(id: &str) -> Result<SeedProduct, String> {

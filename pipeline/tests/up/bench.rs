@@ -12,9 +12,9 @@ fn report(arguments: &[&str]) -> (Value, String) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("report.json");
     // What is set for other pipelines is not for the one that is measured.
-    let bench =
-        command("bench").args(arguments).arg("--json").arg(&file).env("TOPIC_PREFIX", "other.").output();
-    let bench = bench.unwrap();
+    let mut bench = command("bench");
+    bench.args(arguments).arg("--json").arg(&file).env("ORDER_PIPELINE_TOPIC_PREFIX", "other.");
+    let bench = bench.output().unwrap();
     let (stdout, stderr) = (String::from_utf8(bench.stdout).unwrap(), String::from_utf8_lossy(&bench.stderr));
     assert!(bench.status.success(), "{stdout}{stderr}");
     (serde_json::from_slice(&fs::read(file).unwrap()).unwrap(), stdout)

@@ -34,8 +34,10 @@ impl Up {
         let log = directory.join("log");
         let mut child = command("up")
             // By the environment, where arguments take precedence.
-            .env("HTTP", "127.0.0.1:0")
-            .env("DATA_DIR", directory.join("data"))
+            .env("ORDER_PIPELINE_HTTP", "127.0.0.1:0")
+            .env("ORDER_PIPELINE_DATA_DIR", directory.join("data"))
+            // What Kubernetes sets where there is a service of the name `kafka`.
+            .env("KAFKA_PORT", "tcp://10.96.0.1:9092")
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(File::options().create(true).append(true).open(&log).unwrap())
@@ -47,7 +49,7 @@ impl Up {
         Self { child, stdout, log, client: client() }
     }
 
-    /// Waits for its one line.
+    /// Waits for the line that it is ready.
     pub(crate) fn ready(self) -> Ready {
         let line = self.stdout.recv_timeout(PATIENCE).expect("a line on stdout");
         let url = line.strip_prefix("ready ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
@@ -111,6 +113,15 @@ impl Ready {
         decided.json().await.unwrap()
     }
 
+    /// Runs the command that it prints behind this line, and returns what that prints.
+    pub(crate) fn try_next(&self, line: &str) -> String {
+        let mut lines = std::iter::from_fn(|| self.up.stdout.recv_timeout(PATIENCE).ok());
+        let command = lines.by_ref().skip_while(|printed| printed != line).nth(1).expect("a command");
+        let output = Command::new("sh").args(["-c", &command]).stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success(), "{command}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Starts a `pipeline simulate` against it.
     pub(crate) fn simulation(&self, arguments: &[&str]) -> Child {
         command("simulate").args(["--url", &self.url]).args(arguments).stdout(Stdio::piped()).spawn().unwrap()
@@ -128,7 +139,6 @@ impl Ready {
         let status = self.up.end();
         assert_eq!(status.code(), Some(0), "{status}");
         assert!(!broker.iter().any(|pid| is_alive(*pid)), "the broker is still there");
-        assert_eq!(self.up.stdout.iter().collect::<Vec<_>>(), [""; 0], "there is more on stdout");
     }
 }
 
@@ -144,7 +154,7 @@ impl Drop for Up {
 }
 
 pub(crate) fn client() -> Client {
-    Client::builder().no_proxy().build().unwrap()
+    service::http_client().build().unwrap()
 }
 
 /// `pipeline <name>`.

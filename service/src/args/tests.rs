@@ -71,6 +71,7 @@ fn what_cannot_be_is_refused_with_its_reason() {
     refused(&["--instance-id=a b"], "may consist of A-Z a-z 0-9 . _ - only, not ' '");
     refused(&["--topic-prefix=a/"], "may consist of A-Z a-z 0-9 . _ - only, not '/'");
     refused(&["--kafka-property=secret"], "is not of the form key=value");
+    refused(&["--kafka-config=/no/such/file"], "could not read /no/such/file");
     refused(&["--kafka-property==secret"], "is not of the form key=value");
     refused(&["--log-level=orders=loud"], "expected one of \"off\"");
     refused(&["--log-format=xml"], "possible values: text, json");
@@ -79,10 +80,27 @@ fn what_cannot_be_is_refused_with_its_reason() {
 #[test]
 fn every_argument_can_be_given_by_the_environment() {
     use clap::CommandFactory;
-    let command = Program::command();
-    for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
-        let name =
-            argument.get_long().expect("no argument goes by its place").replace('-', "_").to_uppercase();
-        assert_eq!(argument.get_env().and_then(|env| env.to_str()), Some(name.as_str()));
+    let command = crate::with_environment(Program::command());
+    let variables: Vec<_> = command
+        .get_arguments()
+        .filter_map(|argument| Some((argument.get_long()?, argument.get_env()?.to_str()?.to_owned())))
+        .collect();
+    assert_eq!(variables.len(), command.get_arguments().count());
+    for (argument, variable) in variables {
+        assert_eq!(variable, format!("ORDER_PIPELINE_{}", argument.replace('-', "_").to_uppercase()));
     }
+}
+
+#[test]
+fn settings_of_the_command_line_take_precedence_over_those_of_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("client.properties");
+    std::fs::write(&file, "security.protocol=ssl\nssl.ca.location=/ca\n").unwrap();
+    let file = format!("--kafka-config={}", file.display());
+    let args = parse(&[&file, "--kafka-property=security.protocol=plaintext"]).unwrap();
+    let settings: Vec<_> = args.kafka_settings().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(
+        settings,
+        [("security.protocol", "ssl"), ("ssl.ca.location", "/ca"), ("security.protocol", "plaintext")]
+    );
 }
