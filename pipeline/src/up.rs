@@ -75,7 +75,7 @@ async fn run_services(
         tokio::pin!(stop);
         tokio::select! {
             () = &mut stop => return,
-            result = welcome(all_run, address, !args.no_seed) => welcomed = result,
+            result = welcome(all_run, address, args.with_seeds()) => welcomed = result,
         }
         if welcomed.is_ok() {
             stop.await;

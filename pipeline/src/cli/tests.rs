@@ -54,6 +54,19 @@ fn a_kafka_of_our_own_is_started_where_no_other_is_named() {
 }
 
 #[test]
+fn a_cluster_that_was_named_is_seeded_only_if_asked_for() {
+    for (arguments, expected) in [
+        ("", true),
+        ("--no-seed", false),
+        ("--bootstrap-servers a:1", false),
+        ("--bootstrap-servers a:1 --seed", true),
+        ("--bootstrap-servers a:1 --no-seed", false),
+    ] {
+        assert_eq!(up(arguments).with_seeds(), expected, "{arguments}");
+    }
+}
+
+#[test]
 fn everything_is_kept_below_one_directory() {
     for (arguments, state, kafka) in
         [("", "./data", "./data/kafka"), ("--data-dir /var/lib/p", "/var/lib/p", "/var/lib/p/kafka")]
@@ -69,7 +82,6 @@ fn what_is_not_given_has_a_default() {
     let args = up("");
     assert_eq!(args.service.http, "127.0.0.1:8080");
     assert_eq!((args.service.partitions, args.service.replication_factor, args.service.threads), (4, 1, 1));
-    assert!(!args.no_seed);
 
     let args = simulate("");
     assert_eq!(args.url.as_str(), "http://127.0.0.1:8080/");
@@ -135,6 +147,8 @@ fn what_makes_no_sense_is_refused() {
         ("down", "unrecognized subcommand"),
         ("up --kafka-port 9093 --bootstrap-servers a:1", "cannot be used with"),
         ("up --kafka-port 0", "--kafka-port"),
+        ("up --seed --no-seed", "cannot be used with"),
+        ("up --smtp-url smtp://a --smtp-url-file b", "could not read b"),
         ("up --partitions 0", "--partitions"),
         ("up --http 8080", "is not of the form host:port"),
         ("up --fraud-limit EUR", "a limit must be a whole number"),

@@ -75,7 +75,7 @@ mod tests {
     use crate::seed::{CUSTOMERS, PRODUCTS};
 
     fn contents(seed: u64) -> Vec<(CustomerId, Vec<OrderLine>)> {
-        let orders = Orders::new(seed, &CUSTOMERS, &PRODUCTS).take(200);
+        let orders = Orders::new(seed, &CUSTOMERS, &PRODUCTS).take(1000);
         orders.map(|order| (order.customer_id, order.lines)).collect()
     }
 

@@ -20,25 +20,33 @@ pub(crate) struct UpArgs {
     #[arg(skip)]
     pub(crate) own_kafka: bool,
     /// The port of the Kafka that is started [default: chosen by the operating system]
-    #[arg(long, env, conflicts_with = "bootstrap_servers")]
+    #[arg(long, conflicts_with = "bootstrap_servers")]
     pub(crate) kafka_port: Option<NonZeroU16>,
     /// What a customer's orders of an hour may not reach, in major units: a number for all currencies, or such
     /// as 2000,JPY=300000
-    #[arg(long, env, default_value_t)]
+    #[arg(long, default_value_t)]
     pub(crate) fraud_limit: FraudPolicy,
     #[command(flatten)]
     pub(crate) aggregator: AggregatorArgs,
     #[command(flatten)]
     pub(crate) mail: MailArgs,
+    /// Add customers and stock to begin with also to a Kafka that was named; to one of its own they are always added
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    seed: bool,
     /// Add no customers and no stock
-    #[arg(long, env, value_parser = BoolishValueParser::new())]
-    pub(crate) no_seed: bool,
+    #[arg(long, value_parser = BoolishValueParser::new(), conflicts_with = "seed")]
+    no_seed: bool,
 }
 
 impl UpArgs {
     /// Where everything is kept.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.service.data_dir.clone().unwrap_or_else(|| "./data".into())
+    }
+
+    /// Whether customers and stock are added. A cluster that was named is somebody's: it gets them only if asked for.
+    pub(crate) fn with_seeds(&self) -> bool {
+        !self.no_seed && (self.own_kafka || self.seed)
     }
 
     /// The broker to be started, if one is.

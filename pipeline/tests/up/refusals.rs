@@ -42,7 +42,7 @@ fn a_mail_server_that_is_none() {
 fn a_directory_that_another_process_uses_and_partitions_that_do_not_match() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let pipeline = Up::start(directory.path(), &["--partitions", "2", "--no-seed"]).ready();
+    let pipeline = Up::start(directory.path(), &["--partitions", "2"]).ready();
     check(Up::start(directory.path(), &[]), &[data.to_str().unwrap(), "in use by another process"]);
     pipeline.stop("TERM");
 
