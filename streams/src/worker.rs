@@ -79,6 +79,8 @@ pub(crate) struct Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.give_up_tasks();
+        // Its successor counts its own failures.
+        self.application.health.clear(&self.transactions());
     }
 }
 
@@ -182,6 +184,9 @@ impl Worker {
                 break Err(error);
             }
         };
+        if let Err(error) = &result {
+            self.application.health.set(&self.name, error.to_string());
+        }
         // Before the group hands the partitions to others, and before this thread seems to own them no more.
         self.give_up_tasks();
         self.consumer.close();
