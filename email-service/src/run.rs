@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,7 @@ use utoipa::OpenApi as _;
 use crate::api::CustomersApi;
 use crate::delivery::{InvalidSmtpUrl, MailFolder, Smtp, Transport};
 use crate::http::{self, Customers};
-use crate::mailer::{Mailer, MailerConfig, MailerMetrics};
+use crate::mailer::{Mailer, MailerConfig, MailerError, MailerMetrics};
 use crate::topology::topology;
 
 /// Where mails go, and whom they come from.
@@ -113,18 +114,26 @@ impl MailerThread {
         let metrics = mailer.metrics().clone();
         let thread = thread::Builder::new().name("mailer".to_string()).spawn({
             let (stop, problem) = (stop.clone(), problem.clone());
-            move || keep_running(&mailer, &stop, &problem)
+            move || keep_running(|| mailer.run(&stop), &stop, &problem)
         })?;
         Ok(Self { stop, problem, metrics, thread: Mutex::new(Some(thread)) })
     }
 }
 
-fn keep_running(mailer: &Mailer, stop: &AtomicBool, problem: &Mutex<Option<String>>) {
+fn keep_running(
+    mut mail: impl FnMut() -> Result<(), MailerError>,
+    stop: &AtomicBool,
+    problem: &Mutex<Option<String>>,
+) {
     let tell = |reason| *problem.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     while !stop.load(Ordering::Relaxed) {
-        let Err(error) = mailer.run(stop) else { return };
-        tracing::error!(%error, "the mailer is started anew");
-        tell(Some(error.to_string()));
+        let error = match catch_unwind(AssertUnwindSafe(&mut mail)) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "a bug: it has panicked, see the log".to_owned(),
+        };
+        tracing::error!(error, "the mailer is started anew");
+        tell(Some(error));
         thread::park_timeout(RESTART);
         tell(None);
     }
@@ -155,5 +164,32 @@ impl Background for MailerThread {
             // It may have panicked: then it has stopped.
             drop(thread.join());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+
+    #[test]
+    fn a_mailer_that_panics_is_shown_and_started_again() {
+        let (stop, problem, starts) = (AtomicBool::new(false), Mutex::default(), AtomicU32::new(0));
+        thread::scope(|scope| {
+            let mailer = scope.spawn(|| {
+                let mail = || match starts.fetch_add(1, Ordering::Relaxed) {
+                    0 => panic!("a bug in the mailer"),
+                    _ => Ok(()),
+                };
+                keep_running(mail, &stop, &problem);
+            });
+            while problem.lock().unwrap().as_deref() != Some("a bug: it has panicked, see the log") {
+                assert!(!mailer.is_finished(), "it has ended in silence");
+                thread::yield_now();
+            }
+            mailer.thread().unpark();
+        });
+        assert_eq!((starts.into_inner(), problem.into_inner().unwrap()), (2, None));
     }
 }

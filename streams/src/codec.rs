@@ -13,6 +13,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::dead_letter::shortened;
+use crate::guard::caught;
+
 /// A key of a topic or store: whatever has a text form that can be read back.
 pub trait Key: Display + FromStr<Err: Display> + Clone + Send + Sync + 'static {}
 
@@ -68,10 +71,12 @@ pub(crate) fn encode_key_after<K: Key>(prefix: &[u8], key: &K) -> Bytes {
 
 /// The key that stands in `bytes`.
 pub fn decode_key<K: Key>(bytes: &[u8]) -> Result<K, DecodeError> {
-    let error =
-        |reason: String| DecodeError::Key { text: String::from_utf8_lossy(bytes).into_owned(), reason };
+    let error = |reason: String| DecodeError::Key {
+        text: shortened(&String::from_utf8_lossy(bytes)).into_owned(),
+        reason,
+    };
     let text = std::str::from_utf8(bytes).map_err(|e| error(e.to_string()))?;
-    text.parse().map_err(|e: K::Err| error(e.to_string()))
+    read(|| text.parse().map_err(|e: K::Err| e.to_string())).map_err(error)
 }
 
 /// The bytes of a value.
@@ -103,5 +108,58 @@ const MOST_SCRATCH: usize = 64 << 10;
 pub fn decode_value<V: ReadValue>(bytes: &[u8]) -> Result<V, DecodeError> {
     // As text at once: serde_json would look at each string in it by itself, which takes a sixth longer.
     let text = std::str::from_utf8(bytes).map_err(|e| DecodeError::Value(e.to_string()))?;
-    serde_json::from_str(text).map_err(|e| DecodeError::Value(e.to_string()))
+    read(|| serde_json::from_str(text).map_err(|e| e.to_string())).map_err(DecodeError::Value)
+}
+
+/// Reads by a type's own code. What that panics on, it cannot read; and what it says may repeat all of it.
+fn read<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let result = caught(read).unwrap_or_else(|panic| Err(panic.to_string()));
+    result.map_err(|reason| shortened(&reason).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    struct Panics;
+
+    impl<'de> serde::Deserialize<'de> for Panics {
+        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            panic!("a bug in a type's code")
+        }
+    }
+
+    impl FromStr for Panics {
+        type Err = String;
+
+        fn from_str(_: &str) -> Result<Self, String> {
+            panic!("a bug in a key's code")
+        }
+    }
+
+    impl Display for Panics {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_the_types_code_panics_on_cannot_be_decoded() {
+        let value = decode_value::<Panics>(b"{}").unwrap_err();
+        assert!(value.to_string().contains("has panicked: a bug in a type's code"), "{value}");
+        let key = decode_key::<Panics>(b"k").unwrap_err();
+        assert!(key.to_string().contains("has panicked: a bug in a key's code"), "{key}");
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_all_of_the_record() {
+        let long = "x".repeat(2 << 20);
+        let value = decode_value::<bool>(format!("\"{long}\"").as_bytes()).unwrap_err();
+        let key = decode_key::<u8>(long.as_bytes()).unwrap_err();
+        for error in [value, key] {
+            let length = error.to_string().len();
+            assert!(length < 20 << 10, "{length}");
+        }
+    }
 }

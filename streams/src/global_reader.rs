@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 
 use crate::application::Application;
 use crate::client::{ClientError, ErrorKind, Reader};
+use crate::guard::caught;
 use crate::record::{ConsumerRecord, TopicPartition};
 use crate::restore::RestoreError;
 use crate::store::{Change, Checkpoint};
@@ -51,10 +52,11 @@ impl GlobalReader {
         let mut result = Ok(());
         while !self.application.stop.is_requested() {
             // After an error the reader may have passed records that no table has taken in.
-            result = match result {
+            let turn = caught(|| match result {
                 Ok(()) => self.step(),
                 Err(_) => self.begin().map(drop),
-            };
+            });
+            result = turn.unwrap_or_else(|panic| Err(panic.into()));
             match &result {
                 Ok(()) => self.application.health.clear(WHO),
                 Err(error) => {

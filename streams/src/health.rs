@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::dead_letter::shortened;
+
 /// What keeps an application from running all its tasks, by who says so.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -46,7 +48,8 @@ impl Health {
     }
 
     pub(crate) fn set(&self, who: &str, reason: impl Into<String>) {
-        self.state().reasons.insert(who.to_string(), reason.into());
+        let reason = shortened(&reason.into()).into_owned();
+        self.state().reasons.insert(who.to_string(), reason);
     }
 
     pub(crate) fn clear(&self, who: &str) {

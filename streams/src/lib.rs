@@ -93,6 +93,7 @@ mod end_of_input;
 pub mod faults;
 mod global;
 mod global_reader;
+mod guard;
 mod health;
 mod host;
 mod inquiry;

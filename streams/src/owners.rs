@@ -13,6 +13,7 @@ use tracing::debug;
 
 use crate::application::Application;
 use crate::client::{Admin, ClientError, ClientSupplier, GroupMember};
+use crate::guard::guarded;
 use crate::inquiry::{Inquiry, Membership};
 use crate::readers::Readers;
 
@@ -53,8 +54,10 @@ impl Owners {
             inquiry: inquiry.clone(),
         }));
         let (group, host) = (application.topology.application.clone(), application.host.clone());
-        let questioner = questioner(group.clone(), application.clients.clone());
-        let serve = move || inquiry.serve(&*host, INTERVAL, questioner);
+        let mut questioner = questioner(group.clone(), application.clients.clone());
+        let health = application.health.clone();
+        let read = move || guarded(&health, WHO, &mut questioner).flatten();
+        let serve = move || inquiry.serve(&*host, INTERVAL, read);
         // It ends when the last of the owners is gone; nobody waits for it.
         drop(application.host.spawn(format!("{group}-owners"), Box::new(serve))?);
         Ok(owners)
@@ -104,6 +107,7 @@ impl Drop for Known {
     }
 }
 
+const WHO: &str = "owners";
 /// Between two questions. A rebalance takes longer.
 const INTERVAL: Duration = Duration::from_millis(50);
 

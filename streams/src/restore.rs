@@ -23,6 +23,7 @@ use crate::Timestamp;
 use crate::application::{Application, Lease};
 use crate::client::{ClientError, ErrorKind, Reader, Watermarks};
 use crate::faults;
+use crate::guard::Panicked;
 use crate::mailbox::{Receiver, Sender};
 use crate::record::{ConsumerRecord, TopicPartition};
 use crate::store::{BackendError, Change, Checkpoint, Fold, StoreBackend, StoreSpec};
@@ -69,6 +70,8 @@ pub(crate) enum RestoreError {
     Client(#[from] ClientError),
     #[error(transparent)]
     Backend(#[from] BackendError),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 const POLL: Duration = Duration::from_millis(100);

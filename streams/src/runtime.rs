@@ -1,6 +1,6 @@
 //! Running a topology on Kafka: threads, their beginnings and ends.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::client::{
 };
 use crate::global::TableState;
 use crate::global_reader::GlobalReader;
+use crate::guard::{Panicked, caught};
 use crate::health::Health;
 use crate::host::{Host, Machine, Thread};
 use crate::inquiry::Inquiry;
@@ -88,6 +89,8 @@ enum RunError {
     Restore(#[from] RestoreError),
     #[error("could not start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 /// A worker that has lived for so long is not replaced in a loop.
@@ -237,15 +240,22 @@ fn tables(
     topology.global_tables.iter().map(table).collect()
 }
 
+/// Starts a thread. Each goes on after a panic by ways of its own; where one does not, the health tells of it.
 fn spawn(
-    application: &Application,
+    application: &Arc<Application>,
     role: &str,
     run: impl FnOnce() + Send + 'static,
 ) -> std::io::Result<Box<dyn Thread>> {
     let name = application.topology.application.clone();
     let run = {
-        let application = name.clone();
-        move || tracing::info_span!("streams", %application).in_scope(run)
+        let (application, name, role) = (application.clone(), name.clone(), role.to_string());
+        move || {
+            let run = || tracing::info_span!("streams", application = %name).in_scope(run);
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+                application.health.set(&role, "a bug: the thread has panicked, see the log");
+                resume_unwind(panic);
+            }
+        }
     };
     application.host.spawn(format!("{name}-{role}"), Box::new(run))
 }
@@ -255,7 +265,8 @@ fn supervise(application: &Arc<Application>, config: &StreamsConfig, state: &dyn
     let (mut attempt, mut beginning) = (0, Beginning { is_first: true, admin: None });
     let mut said = String::new();
     loop {
-        let longest = match begin(application, config, state, &mut beginning) {
+        let begun = caught(|| begin(application, config, state, &mut beginning));
+        let longest = match begun.unwrap_or_else(|panic| Err(panic.into())) {
             Ok(threads) => {
                 application.health.clear(SETUP);
                 threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -386,16 +397,14 @@ fn keep_working(
     let mut attempt = 0;
     while !application.stop.is_requested() {
         let started = application.host.now();
-        let result = match clients_at_hand.take() {
-            Some(clients) => Ok(clients),
-            None => WorkersClients::new(application, transactional_id, false),
-        };
-        let result = result.map_err(WorkerError::from).and_then(|clients| {
-            // A processor that panics must not end the application in silence.
-            let work = || work(application, role, clients, delete_retention);
-            catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(WorkerError::Panicked))
+        let result = caught(|| {
+            let clients = match clients_at_hand.take() {
+                Some(clients) => clients,
+                None => WorkersClients::new(application, transactional_id, false)?,
+            };
+            work(application, role, clients, delete_retention)
         });
-        let Err(error) = result else { break };
+        let Err(error) = result.unwrap_or_else(|panic| Err(panic.into())) else { break };
         warn!(role, %error, "the worker is replaced");
         application.metrics.add("replaced_workers", 1);
         application.health.set(role, error.to_string());
@@ -419,7 +428,10 @@ fn work(
     let (answers, answered) = mailbox::channel(&*application.host);
     let restored = application.clone();
     let restorer = spawn(application, &format!("restore-{role}"), move || {
-        Restorer::serve(restored, asked, answers, delete_retention);
+        // The worker notices that nobody answers, and both are replaced.
+        if let Err(panic) = caught(|| Restorer::serve(restored, asked, answers, delete_retention)) {
+            error!(%panic, "restoring");
+        }
     });
     let restorer = restorer.map_err(|e| ClientError {
         kind: ErrorKind::Fatal,
@@ -436,3 +448,6 @@ fn work(
     drop(restorer.join());
     result
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@
 //! what happens between any two of them.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
@@ -20,7 +19,9 @@ use crate::application::{Application, Lease};
 use crate::client::{
     ClientError, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, TransactionalProducer,
 };
+use crate::dead_letter::shortened;
 use crate::faults;
+use crate::guard::{Panicked, caught};
 use crate::mailbox::{Receiver, Sender};
 use crate::pace::Pace;
 use crate::processor::ProcessError;
@@ -112,8 +113,10 @@ pub(crate) enum WorkerError {
     Store(#[from] BackendError),
     #[error("{0}")]
     Stores(String),
-    #[error("a bug: the worker has panicked, see the log")]
-    Panicked,
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+    #[error("a bug: what restores its tasks has panicked, see the log")]
+    NoRestorer,
 }
 
 /// Why a transaction was not committed.
@@ -138,6 +141,10 @@ impl Failure {
             Failure::Process(_) => Some(ErrorKind::Refused),
             Failure::Client(error) => Some(error.kind),
         }
+    }
+
+    fn reason(&self) -> String {
+        shortened(&self.to_string()).into_owned()
     }
 }
 
@@ -391,7 +398,7 @@ impl Worker {
                 Ok(answer) => answer,
                 Err(TryRecvError::Empty) => return Ok(()),
                 // It serves as long as there is a worker.
-                Err(TryRecvError::Disconnected) => return Err(WorkerError::Panicked),
+                Err(TryRecvError::Disconnected) => return Err(WorkerError::NoRestorer),
             };
             match answer {
                 Answer::Ready(prepared) if prepared.assignment == self.assignment => self.start(prepared)?,
@@ -820,7 +827,7 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         let ends: BTreeMap<_, _> = self.moved().collect();
         if failure.kind() == Some(ErrorKind::Refused) && !ends.is_empty() {
-            self.retry.failed(ends, culprit, failure.to_string());
+            self.retry.failed(ends, culprit, failure.reason());
         }
         self.back_to_last_commit(failure)
     }
@@ -828,7 +835,7 @@ impl Worker {
     /// Back to the last commit, by the shortest way that is safe.
     fn back_to_last_commit(&mut self, failure: Failure) -> Result<(), WorkerError> {
         self.application.metrics.add("aborted_transactions", 1);
-        let reason = failure.to_string();
+        let reason = failure.reason();
         warn!(worker = %self.name, %reason, "the transaction is aborted");
         match failure.kind() {
             Some(ErrorKind::Refused) => {}
@@ -885,9 +892,5 @@ fn punctuation_of(partition: i32) -> String {
 /// A processor that panics has failed on its record, as any other failure. What it leaves half done is thrown away
 /// with the transaction.
 fn catch_panic(work: impl FnOnce() -> Result<(), ProcessError>) -> Result<(), ProcessError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        Err(ProcessError::Other(format!("the processor has panicked: {text}")))
-    })
+    caught(work).unwrap_or_else(|panic| Err(ProcessError::Other(panic.to_string())))
 }

@@ -69,7 +69,7 @@ pub(super) enum Isolation {
 }
 
 /// The configuration in the terms of librdkafka.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings(pub(super) KafkaConfig);
 
 impl Settings {

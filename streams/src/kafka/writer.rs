@@ -16,6 +16,7 @@ use super::names::Names;
 use super::pump::{Gate, Pumped};
 use super::record;
 use crate::client::{ClientError, OnDelivery, Writer};
+use crate::guard::caught;
 use crate::record::ProducerRecord;
 
 /// The idempotent producer of a process.
@@ -60,8 +61,12 @@ struct Reports {
 type Waiting = Mutex<Option<OnDelivery>>;
 
 fn report(waiting: &Waiting, outcome: Result<i64, ClientError>) {
-    if let Some(on_delivery) = waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        on_delivery(outcome);
+    let on_delivery = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // Others wait too: one that panics must not keep them waiting.
+    if let Some(on_delivery) = on_delivery
+        && let Err(panic) = caught(|| on_delivery(outcome))
+    {
+        tracing::error!(%panic, "telling of a record");
     }
 }
 

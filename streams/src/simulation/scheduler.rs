@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::cluster::{Cluster, Shared, lock};
 use super::trace::Trace;
 use crate::Timestamp;
+use crate::guard::text_of;
 
 /// The turns of one simulation.
 pub(super) struct Scheduler {
@@ -544,9 +545,4 @@ impl State {
             }
         }
     }
-}
-
-fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }

@@ -232,3 +232,15 @@ fn whoever_waits_for_a_broker_that_is_gone_is_told_when_the_writer_goes() {
     drop(writer);
     assert_eq!(count.load(Ordering::Relaxed), 11);
 }
+
+#[test]
+fn one_who_panics_when_told_keeps_nobody_waiting() {
+    let broker = LocalKafka::start(Config::from_env()).unwrap();
+    for (way, kafka) in ways(&broker.bootstrap_servers()) {
+        let (writer, in_0) = (kafka.writer().unwrap(), place("in", 0));
+        writer.send(record(&in_0, "k", "v"), Box::new(|_| panic!("a bug in who is told")));
+        let (tell, told) = mpsc::channel();
+        writer.send(record(&in_0, "k", "v"), Box::new(move |offset| tell.send(offset).unwrap()));
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Ok(1), "{way}");
+    }
+}

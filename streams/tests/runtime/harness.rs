@@ -39,6 +39,8 @@ pub(crate) struct Limit {
 pub(crate) const CURSED: i64 = -666;
 /// An amount at which the processor panics.
 pub(crate) const PANICS: i64 = -777;
+/// An amount of which the processor says more than any broker takes.
+pub(crate) const WORDY: i64 = -999;
 /// An amount that keeps the processor busy until [`WAKE_UP`] is met.
 pub(crate) const SLEEPY: i64 = -888;
 /// Where the processor waits for the test.
@@ -63,6 +65,9 @@ impl Processor for Limit {
             WAKE_UP.wait();
         }
         assert_ne!(amount, PANICS, "a bug in the processor");
+        if amount == WORDY {
+            return Err(ProcessError::Other("x".repeat(2 << 20)));
+        }
         if amount == CURSED {
             return Err(ProcessError::Other("cursed".to_string()));
         }

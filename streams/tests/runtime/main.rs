@@ -15,7 +15,7 @@ use streams::{
 };
 
 use harness::{
-    ALERTS, App, CURSED, PANICS, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, key, number, topology,
+    ALERTS, App, CURSED, PANICS, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, WORDY, key, number, topology,
 };
 
 #[tokio::test]
@@ -86,9 +86,11 @@ async fn a_record_that_cannot_be_decoded_goes_to_the_dead_letter_topic() {
 
 #[tokio::test]
 async fn a_record_that_always_fails_goes_to_the_dead_letter_topic_alone() {
-    for (case, amount, message) in
-        [("cursed", CURSED, "cursed"), ("panics", PANICS, "a bug in the processor")]
-    {
+    for (case, amount, message) in [
+        ("cursed", CURSED, "cursed"),
+        ("panics", PANICS, "a bug in the processor"),
+        ("wordy", WORDY, "(cut: it has 2097152 bytes)"),
+    ] {
         let app = App::new(case);
         let running = app.start();
         let (_, _, failing) = (app.pay("a", 1).await, app.pay("b", 2).await, app.pay("a", amount).await);

@@ -17,11 +17,13 @@ mod sender;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use self::queue::Queue;
 use self::sender::Sender;
 use super::link::alarm;
 use crate::client::{ClientError, ErrorKind, OnDelivery, Writer};
+use crate::guard::caught;
 use crate::kafka::config::Settings;
 use crate::record::ProducerRecord;
 
@@ -41,12 +43,25 @@ impl RecordWriter {
         };
         let (waker, alarm) = alarm().map_err(failed)?;
         let queue = Arc::new(Queue::new(waker));
-        let sender = Sender::new(settings, queue.clone());
+        let (settings, of_thread) = (settings.clone(), queue.clone());
         let thread = thread::Builder::new()
             .name("kafka-writer".to_string())
-            .spawn(move || sender.run(&alarm))
+            .spawn(move || keep_sending(&of_thread, || Sender::new(&settings, of_thread.clone()).run(&alarm)))
             .map_err(failed)?;
         Ok(Self { queue, thread: Some(thread) })
+    }
+}
+
+/// Between a sender that has panicked and the next one.
+const RESTART: Duration = Duration::from_millis(500);
+
+/// Runs a sender until the queue is stopped. One that panics has told all who wait; another one takes its place, as
+/// another producer.
+fn keep_sending(queue: &Queue, mut send: impl FnMut()) {
+    while let Err(panic) = caught(&mut send) {
+        tracing::error!(%panic, "the writer begins anew");
+        thread::sleep(RESTART);
+        queue.open();
     }
 }
 

@@ -72,6 +72,8 @@ struct State {
     /// Whether the thread has to be woken for the next record.
     is_awaited: bool,
     is_stopped: bool,
+    /// Whether nobody takes anything up, for the moment or for good.
+    is_closed: bool,
 }
 
 /// What the thread finds.
@@ -94,7 +96,7 @@ impl Queue {
             return waiting.tell_failed(ErrorKind::Refused, "it is larger than all that may be under way");
         }
         let mut state = self.lock();
-        let refused = match (state.is_stopped, state.held + size > MAX_HELD) {
+        let refused = match (state.is_stopped || state.is_closed, state.held + size > MAX_HELD) {
             (true, _) => Some("the writer has ended"),
             (_, true) => Some("too much is under way"),
             _ => None,
@@ -137,8 +139,13 @@ impl Queue {
     /// What nobody will take up any more.
     pub(super) fn close(&self) -> Vec<Waiting> {
         let mut state = self.lock();
-        state.is_stopped = true;
+        state.is_closed = true;
         std::mem::take(&mut state.sent)
+    }
+
+    /// There is somebody again who takes things up.
+    pub(super) fn open(&self) {
+        self.lock().is_closed = false;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -69,6 +69,33 @@ fn value(number: i64) -> ProducerRecord {
     }
 }
 
+/// It takes nothing until then, and tells everybody so.
+#[test]
+fn a_sender_that_panics_is_replaced() {
+    let (waker, _alarm) = alarm().unwrap();
+    let queue = Queue::new(waker);
+    let told = |number| {
+        let (tell, told) = mpsc::channel();
+        queue.push(value(number), Box::new(move |result| tell.send(result.is_err()).unwrap()));
+        told
+    };
+    let mut turns = 0;
+    keep_sending(&queue, || {
+        turns += 1;
+        if turns == 1 {
+            let left = told(1);
+            queue.close().into_iter().for_each(|left| left.tell_failed(ErrorKind::Retriable, "it panics"));
+            assert_eq!(left.try_recv(), Ok(true));
+            assert_eq!(told(2).try_recv(), Ok(true), "nobody would take it up");
+            panic!("a bug in the sender");
+        }
+        let waits = told(3);
+        assert!(waits.try_recv().is_err(), "it waits for the sender");
+        assert!(matches!(queue.take(false), Found::Records(records) if records.len() == 1));
+    });
+    assert_eq!(turns, 2);
+}
+
 impl World {
     /// Nothing was asked yet.
     fn new() -> Self {

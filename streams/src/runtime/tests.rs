@@ -1,0 +1,202 @@
+//! What an application does when something fails: on a Kafka in memory and real threads.
+
+mod double;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::partitioner::partition_of;
+use crate::processor::{Context, ProcessError, Processor};
+use crate::record::ProducerRecord;
+use crate::store::Store;
+use crate::topic::Topic;
+use double::{FailingDisk, FailingKafka, Trouble};
+
+const NUMBERS: Topic<String, i64> = Topic::new("numbers");
+const PARTITIONS: i32 = 2;
+/// Long enough for anything but a hang.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The sum of the numbers under each key.
+struct Sum(Store<String, i64>);
+
+impl Processor for Sum {
+    type KeyIn = String;
+    type ValueIn = i64;
+    type KeyOut = String;
+    type ValueOut = i64;
+
+    fn process(
+        &self,
+        key: String,
+        number: i64,
+        context: &mut Context<'_, String, i64>,
+    ) -> Result<(), ProcessError> {
+        let sum = context.get(&self.0, &key)?.unwrap_or(0) + number;
+        Ok(context.put(&self.0, &key, &sum)?)
+    }
+}
+
+/// An application's cluster and disk.
+struct App {
+    kafka: FailingKafka,
+    disk: Arc<FailingDisk>,
+}
+
+/// The application, running.
+struct Running {
+    streams: Streams,
+    sums: Store<String, i64>,
+}
+
+impl App {
+    fn new() -> Self {
+        Self { kafka: FailingKafka::new(), disk: Arc::default() }
+    }
+
+    fn start(&self) -> Running {
+        let mut builder = Topology::builder("sums");
+        let sums = builder.store("sums");
+        builder.source(&NUMBERS).process(Sum(sums));
+        Running { streams: self.run(builder.build()), sums }
+    }
+
+    fn run(&self, topology: Topology) -> Streams {
+        let config = StreamsConfig {
+            partitions: PARTITIONS,
+            extra_topics: vec![NUMBERS.spec()],
+            ..StreamsConfig::default()
+        };
+        let kafka = Arc::new(self.kafka.clone());
+        Streams::start_on(Arc::new(Machine::default()), topology, config, kafka, self.disk.clone()).unwrap()
+    }
+
+    fn write(&self, topic: &str, key: &str, value: &str) {
+        let partition = partition_of(key.as_bytes(), PARTITIONS);
+        let (key, value) = (Some(Bytes::from(key.to_string())), Some(Bytes::from(value.to_string())));
+        let record = ProducerRecord { topic: topic.into(), partition, key, value, headers: Vec::new() };
+        let writer = self.kafka.writer().unwrap();
+        writer.send(record, Box::new(|written| assert!(written.is_ok())));
+    }
+}
+
+impl Running {
+    fn reasons(&self) -> Vec<String> {
+        self.streams.health().reasons()
+    }
+
+    fn says(&self, what: &str) -> bool {
+        self.reasons().iter().any(|reason| reason.contains(what))
+    }
+
+    fn is_ready(&self) {
+        until("all runs", || self.reasons().is_empty());
+    }
+
+    fn sum(&self, key: &str) -> Option<i64> {
+        self.streams.queries().get(&self.sums, &key.to_string()).ok().flatten()
+    }
+}
+
+#[track_caller]
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The second failure in a row is shown. Who takes over does not know of it, and has to be able to be well.
+#[test]
+fn a_worker_that_works_is_ready_whatever_its_predecessor_had() {
+    let app = App::new();
+    let running = app.start();
+    running.is_ready();
+    let failures = [ErrorKind::Abortable, ErrorKind::Abortable, ErrorKind::Fenced].map(Trouble::Fails);
+    app.kafka.troubles.add("flush", &failures);
+    app.write("numbers", "a", "7");
+    until("the failures are shown", || running.says("transactions of"));
+    until("the sum", || running.sum("a") == Some(7));
+    running.is_ready();
+    assert_eq!(running.streams.metrics().snapshot()["replaced_workers"], 1);
+}
+
+/// What holds the tasks up at the place where each thread of an application can panic.
+#[test]
+fn a_panic_shows_and_its_thread_goes_on() {
+    for (call, shown) in [
+        ("describe", "setup: a bug: it has panicked: describe panics"),
+        ("poll", "worker-0: a bug: it has panicked: poll panics"),
+        ("watermarks", "worker-0: a bug: what restores its tasks has panicked"),
+    ] {
+        let app = App::new();
+        app.kafka.troubles.add(call, &[Trouble::Panics]);
+        let running = app.start();
+        until(shown, || running.says(shown));
+        running.is_ready();
+        app.write("numbers", "a", "7");
+        until("the sum", || running.sum("a") == Some(7));
+        assert!(app.kafka.troubles.are_over(), "{call}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_owners_gets_an_answer_after_a_panic() {
+    let app = App::new();
+    let running = app.start();
+    running.is_ready();
+    let owners = running.streams.owners().unwrap();
+    let asked = || tokio::time::timeout(PATIENCE, owners.refresh());
+    asked().await.unwrap();
+    app.kafka.troubles.add("members", &[Trouble::Panics]);
+    asked().await.unwrap();
+    assert_eq!(running.reasons(), ["owners: a bug: it has panicked: members panics"]);
+    asked().await.unwrap();
+    running.is_ready();
+}
+
+const CUSTOMERS: Topic<String, Customer> = Topic::new("customers");
+
+/// Not everything that stands in the topic is one.
+#[derive(Clone, Debug, serde::Serialize)]
+struct Customer(i64);
+
+impl<'de> serde::Deserialize<'de> for Customer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        assert!(number >= 0, "a bug in a type's code");
+        Ok(Self(number))
+    }
+}
+
+/// How a record whose type's code panics is passed over, and how the thread that reads goes on.
+#[test]
+fn a_global_table_is_read_on_after_a_panic() {
+    let app = App::new();
+    let mut builder = Topology::builder("tables");
+    let table = builder.global_table(&CUSTOMERS);
+    drop(builder.source(&NUMBERS));
+    app.kafka.admin().unwrap().create(&[CUSTOMERS.spec()], PARTITIONS, 1).unwrap();
+    app.write("customers", "a", "1");
+    app.write("customers", "a", "-1");
+    let streams = app.run(builder.build());
+    let found =
+        |key: &str| streams.queries().lookup(&table, &key.to_string()).unwrap().map(|customer| customer.0);
+    let reasons = || streams.health().reasons();
+    until("the table is read", || reasons().is_empty());
+    assert_eq!(found("a"), Some(1));
+    app.write("customers", "b", "-1");
+    app.write("customers", "b", "2");
+    until("what comes later", || found("b") == Some(2));
+    assert_eq!(streams.metrics().snapshot()["global_table_skipped_records"], 2);
+    assert_eq!(reasons(), [""; 0]);
+
+    app.kafka.troubles.add("read", &[Trouble::Panics]);
+    until("the panic is shown", || reasons() == ["global tables: a bug: it has panicked: read panics"]);
+    app.write("customers", "b", "3");
+    until("the thread goes on", || found("b") == Some(3) && reasons().is_empty());
+}
