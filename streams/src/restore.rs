@@ -76,8 +76,8 @@ pub(crate) enum RestoreError {
 
 const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(100);
-/// What a write that failed leaves on the disk stays there until the stores are opened anew.
-const DISK_RETRY: Duration = Duration::from_secs(2);
+/// How long to wait after a store has failed: what the disk or the process lacks may be there then.
+const STORE_RETRY: Duration = Duration::from_secs(2);
 const BATCH: usize = 10_000;
 const PROGRESS: Duration = Duration::from_secs(5);
 /// No transaction is open for so long, but one that its coordinator has forgotten.
@@ -92,7 +92,15 @@ pub(crate) struct Restorer {
     assignment: u64,
     /// Partitions whose offsets are not known yet.
     waiting: Vec<i32>,
+    /// Those of the waiting partitions whose stores have failed.
+    failing: BTreeMap<i32, Failing>,
     restoring: Vec<Restoring>,
+}
+
+/// Why a task has to wait, and until when, by the process's uptime.
+struct Failing {
+    reason: String,
+    until: Duration,
 }
 
 /// What a task begins with.
@@ -100,9 +108,18 @@ struct Plan {
     positions: BTreeMap<Arc<str>, i64>,
     /// Whether nothing of it was ever committed.
     fresh: bool,
-    /// Why it cannot run.
-    refusal: Option<String>,
     stores: Vec<StoreRestore>,
+}
+
+/// Why a task cannot begin.
+#[derive(Debug, thiserror::Error)]
+enum Obstacle {
+    /// Somebody has to decide what is right.
+    #[error("{0}")]
+    Refused(String),
+    /// A store of its own fails.
+    #[error(transparent)]
+    Store(#[from] BackendError),
 }
 
 /// An input of a task: what is committed of it, and how far its log reaches.
@@ -150,6 +167,8 @@ struct StoreRestore {
     records: u64,
     skipped: u64,
     done: bool,
+    /// Why it cannot go on.
+    failure: Option<BackendError>,
     /// Since when it has not come any further, by the process's uptime.
     stands_since: Option<Duration>,
 }
@@ -169,6 +188,7 @@ impl Restorer {
             match application.clients.reader(&application.topology.application) {
                 Ok(reader) => {
                     let (assignment, waiting, restoring) = (0, Vec::new(), Vec::new());
+                    let failing = BTreeMap::new();
                     let mut restorer = Self {
                         application,
                         reader,
@@ -177,6 +197,7 @@ impl Restorer {
                         delete_retention,
                         assignment,
                         waiting,
+                        failing,
                         restoring,
                     };
                     restorer.take(request);
@@ -192,11 +213,7 @@ impl Restorer {
             if let Err(error) = self.step() {
                 warn!(%error, "restore: trying again");
                 self.start_over();
-                self.requests.wait(if matches!(error, RestoreError::Backend(_)) {
-                    DISK_RETRY
-                } else {
-                    RETRY
-                });
+                self.requests.wait(RETRY);
             }
         }
     }
@@ -223,6 +240,7 @@ impl Restorer {
             Request::Prepare { assignment, partitions } => {
                 self.assignment = assignment;
                 self.waiting = partitions;
+                self.failing.clear();
                 self.restoring.clear();
                 if let Err(error) = self.read_changelogs() {
                     warn!(%error, "restore: the reader keeps its old assignment");
@@ -256,19 +274,21 @@ impl Restorer {
             }
             return Ok(());
         }
-        self.restore_some()
+        self.restore_some()?;
+        self.set_failed_aside()
     }
 
     /// Steps 1 and 2 for all tasks that wait and whose stores no other thread of this process holds.
     fn begin_waiting(&mut self) -> Result<(), RestoreError> {
         let application = self.application.clone();
+        let (failing, uptime) = (&self.failing, application.host.uptime());
+        let has_to_wait = |partition: &i32| failing.get(partition).is_some_and(|f| f.until > uptime);
         let mut begun = Vec::new();
-        self.waiting.retain(|partition| match application.leases.take(*partition) {
-            Some(lease) => {
-                begun.push((*partition, lease));
-                false
-            }
-            None => true,
+        self.waiting.retain(|partition| {
+            let lease = if has_to_wait(partition) { None } else { application.leases.take(*partition) };
+            let is_waiting = lease.is_none();
+            begun.extend(lease.map(|lease| (*partition, lease)));
+            is_waiting
         });
         if begun.is_empty() {
             return Ok(());
@@ -285,17 +305,44 @@ impl Restorer {
                 };
             }
         };
-        for ((partition, lease), Plan { positions, fresh, refusal, stores }) in begun.into_iter().zip(plans) {
-            match refusal {
-                Some(reason) => self.refuse(partition, reason),
-                None => self.restoring.push(Restoring { partition, lease, positions, fresh, stores }),
+        for ((partition, lease), plan) in begun.into_iter().zip(plans) {
+            match plan {
+                Err(Obstacle::Store(error)) => self.set_aside(partition, &error),
+                Err(Obstacle::Refused(reason)) => self.refuse(partition, reason),
+                Ok(Plan { positions, fresh, stores }) => {
+                    self.restoring.push(Restoring { partition, lease, positions, fresh, stores });
+                }
+            }
+        }
+        self.read_changelogs()
+    }
+
+    /// A store of this task fails, be it for want of space, of rights or of open files. It waits; the others go on.
+    fn set_aside(&mut self, partition: i32, error: &BackendError) {
+        let reason = format!("{error}; it is tried again");
+        let until = self.application.host.uptime() + STORE_RETRY;
+        let known = self.failing.insert(partition, Failing { reason: reason.clone(), until });
+        if known.is_none_or(|known| known.reason != reason) {
+            self.refuse(partition, reason);
+        }
+        self.waiting.push(partition);
+    }
+
+    fn set_failed_aside(&mut self) -> Result<(), RestoreError> {
+        let failed: Vec<Restoring> = self.restoring.extract_if(.., |task| task.failure().is_some()).collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        for task in &failed {
+            if let Some(error) = task.failure() {
+                self.set_aside(task.partition, error);
             }
         }
         self.read_changelogs()
     }
 
     /// What each of these tasks needs. All tasks' offsets are asked for before any changelog's end.
-    fn plan(&mut self, partitions: &[i32]) -> Result<Vec<Plan>, RestoreError> {
+    fn plan(&mut self, partitions: &[i32]) -> Result<Vec<Result<Plan, Obstacle>>, RestoreError> {
         let topology = self.application.topology.clone();
         let topics: Vec<Arc<str>> = topology.source_topics().map(|topic| topic.name.clone()).collect();
         let changelogs: Vec<Arc<str>> =
@@ -315,18 +362,21 @@ impl Restorer {
         let plan = |partition: &i32| {
             let inputs: Vec<Input> = inputs.by_ref().take(topics.len()).collect();
             let fresh = inputs.iter().all(|input| input.committed.is_none());
-            let stores = topology.stores.iter().zip(watermarks.by_ref());
+            let watermarks: Vec<_> = watermarks.by_ref().take(topology.stores.len()).collect();
+            if let Some(refusal) = inputs.iter().find_map(Input::refusal) {
+                return Err(Obstacle::Refused(refusal));
+            }
+            let stores = topology.stores.iter().zip(watermarks);
             let stores = stores.map(|(spec, (changelog, watermarks))| {
                 self.plan_store(spec, *partition, changelog, watermarks, fresh)
             });
             Ok(Plan {
                 fresh,
-                refusal: inputs.iter().find_map(Input::refusal),
-                stores: stores.collect::<Result<_, BackendError>>()?,
+                stores: stores.collect::<Result<_, Obstacle>>()?,
                 positions: inputs.into_iter().map(Input::position).collect(),
             })
         };
-        partitions.iter().map(plan).collect()
+        Ok(partitions.iter().map(plan).collect())
     }
 
     fn plan_store(
@@ -336,11 +386,14 @@ impl Restorer {
         changelog: TopicPartition,
         watermarks: Watermarks,
         fresh: bool,
-    ) -> Result<StoreRestore, BackendError> {
+    ) -> Result<StoreRestore, Obstacle> {
         let application = &self.application;
         let backend = application.stores.store(&application.topology.application, &spec.name, partition)?;
-        if fresh {
-            // Whether there ever was any state, only the whole changelog tells.
+        if backend.is_damaged() {
+            warn!(%changelog, "the store's files are damaged: it is rebuilt");
+        }
+        if fresh || backend.is_damaged() {
+            // Of a fresh one only the whole changelog tells whether there ever was any state.
             backend.clear()?;
         }
         let from = self.restore_from(&backend, &changelog, watermarks, application.host.now())?;
@@ -354,6 +407,7 @@ impl Restorer {
             records: 0,
             skipped: 0,
             done: false,
+            failure: None,
             stands_since: None,
         })
     }
@@ -399,7 +453,7 @@ impl Restorer {
         let mut wait = POLL;
         for _ in 0..BATCH {
             match self.reader.poll(wait) {
-                Ok(Some(record)) => self.take_in(record)?,
+                Ok(Some(record)) => self.take_in(record),
                 Ok(None) => break,
                 Err(error) if error.kind == ErrorKind::Retriable => break,
                 Err(error) => return Err(error.into()),
@@ -411,7 +465,7 @@ impl Restorer {
         for store in self.restoring.iter_mut().flat_map(|task| &mut task.stores).filter(|store| !store.done) {
             let position = self.reader.position(&store.changelog)?.unwrap_or(store.from);
             store.note_standstill(position, uptime);
-            store.advance(position, now)?;
+            store.advance(position, now);
             if now.since(started) > PROGRESS {
                 info!(changelog = %store.changelog, from = store.from, of = store.mark, "restoring");
             }
@@ -419,15 +473,16 @@ impl Restorer {
         Ok(())
     }
 
-    fn take_in(&mut self, record: ConsumerRecord) -> Result<(), BackendError> {
+    fn take_in(&mut self, record: ConsumerRecord) {
         let record = record.into_owned();
         let stores = self.restoring.iter_mut().flat_map(|task| &mut task.stores);
         let of_record = |store: &&mut StoreRestore| {
             store.changelog.topic == record.topic && store.changelog.partition == record.partition
         };
-        match stores.filter(|store| !store.done).find(of_record) {
-            Some(store) => store.take_in(record),
-            None => Ok(()),
+        if let Some(store) = stores.filter(|store| !store.done).find(of_record)
+            && let Err(error) = store.take_in(record)
+        {
+            store.failure = Some(error);
         }
     }
 
@@ -435,7 +490,7 @@ impl Restorer {
         let now = self.application.host.now();
         for store in self.restoring.iter_mut().flat_map(|task| &mut task.stores) {
             if !store.done && store.from >= store.mark {
-                store.advance(store.from, now)?;
+                store.advance(store.from, now);
             }
         }
         let (finished, restoring): (Vec<_>, Vec<_>) =
@@ -488,6 +543,12 @@ impl Restorer {
     }
 }
 
+impl Restoring {
+    fn failure(&self) -> Option<&BackendError> {
+        self.stores.iter().find_map(|store| store.failure.as_ref())
+    }
+}
+
 impl StoreRestore {
     /// Takes a record of the changelog into the batch, as the store's fold says.
     fn take_in(&mut self, record: ConsumerRecord) -> Result<(), BackendError> {
@@ -530,14 +591,17 @@ impl StoreRestore {
     }
 
     /// Everything below `position` is in the batch: it goes to the store.
-    fn advance(&mut self, position: i64, now: Timestamp) -> Result<(), BackendError> {
+    fn advance(&mut self, position: i64, now: Timestamp) {
+        if self.failure.is_some() {
+            return;
+        }
         let changes: Vec<Change> = std::mem::take(&mut self.batch).into_iter().collect();
         self.from = position;
-        self.done = position >= self.mark;
-        if self.done || !changes.is_empty() {
-            self.backend.apply(changes, Checkpoint { offset: position, at: now })?;
+        let is_done = position >= self.mark;
+        if is_done || !changes.is_empty() {
+            self.failure = self.backend.apply(changes, Checkpoint { offset: position, at: now }).err();
         }
-        Ok(())
+        self.done = is_done && self.failure.is_none();
     }
 }
 

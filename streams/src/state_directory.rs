@@ -74,13 +74,13 @@ impl StateDirectory {
             TryLockError::WouldBlock => StateDirectoryError::InUse(path.to_owned()),
             TryLockError::Error(source) => io("lock", &lock_path)(source),
         })?;
-        let known = read_identity(&path.join(IDENTITY));
+        let known = read_identity(&path.join(IDENTITY)).map_err(io("read", &path.join(IDENTITY)))?;
         let identity = match (known, instance_id) {
             (Some(known), None) => known,
             (Some(known), Some(given)) if known.instance_id == given => known,
-            (_, given) => Identity {
+            (known, given) => Identity {
                 instance_id: given.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_string),
-                cluster_id: None,
+                cluster_id: known.and_then(|known| known.cluster_id),
                 threads: BTreeMap::new(),
             },
         };
@@ -147,7 +147,11 @@ impl InstanceState for StateDirectory {
                 self.stores.clear()?;
                 identity.threads.clear();
             }
-            None => {}
+            None if self.stores.is_empty() => {}
+            None => {
+                warn!("nobody knows which cluster the stores belong to: they are given up");
+                self.stores.clear()?;
+            }
         }
         identity.cluster_id = Some(cluster_id.to_string());
         self.save(&identity)
@@ -203,13 +207,16 @@ impl StoreSupplier for StateDirectory {
 
 const IDENTITY: &str = "instance.json";
 
-/// A file that cannot be read is as good as none: the instance gets a new name, and waits for the old one's
-/// transactions to time out.
-fn read_identity(path: &Path) -> Option<Identity> {
-    let text = fs::read(path).ok()?;
-    serde_json::from_slice(&text)
+/// A damaged file is as good as none: the instance gets a new name, and waits for the old one's transactions to time out.
+fn read_identity(path: &Path) -> io::Result<Option<Identity>> {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text?,
+    };
+    let identity = serde_json::from_slice(&text);
+    Ok(identity
         .inspect_err(|error| warn!(path = %path.display(), %error, "the instance's name is lost"))
-        .ok()
+        .ok())
 }
 
 #[cfg(test)]
@@ -264,5 +271,35 @@ mod tests {
             })
             .unwrap();
         assert_eq!(entries, 0);
+    }
+
+    /// As after the name was lost.
+    #[test]
+    fn stores_of_an_unknown_cluster_are_given_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoint = Checkpoint { offset: 3, at: Timestamp::from_millis(1) };
+        let kept = |prepare: &dyn Fn(&Path), instance: Option<&str>| {
+            prepare(&directory.path().join(IDENTITY));
+            let state = StateDirectory::open(directory.path(), instance).unwrap();
+            state.bind_to_cluster("one").unwrap();
+            let store = state.store("app", "store", 0).unwrap();
+            let kept = store.checkpoint().unwrap().is_some();
+            store.apply(vec![("a".into(), Some("1".into()))], checkpoint).unwrap();
+            kept
+        };
+        let leave = |_: &Path| {};
+        assert!(!kept(&leave, None), "it is new");
+        assert!(kept(&leave, None));
+        assert!(kept(&leave, Some("another name")), "the cluster is known");
+        assert!(!kept(&|file| fs::write(file, "{").unwrap(), None));
+        assert!(!kept(&|file| fs::remove_file(file).unwrap(), None));
+    }
+
+    #[test]
+    fn an_identity_that_cannot_be_read_is_no_lost_one() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join(IDENTITY)).unwrap();
+        let error = StateDirectory::open(directory.path(), None).err().unwrap();
+        assert!(matches!(error, StateDirectoryError::Io { attempted: "read", .. }), "{error}");
     }
 }

@@ -64,6 +64,10 @@ impl App {
         Running { streams: self.run(builder.build()), sums }
     }
 
+    fn on_new_disk(self) -> Self {
+        Self { disk: Arc::default(), ..self }
+    }
+
     fn run(&self, topology: Topology) -> Streams {
         let config = StreamsConfig {
             partitions: PARTITIONS,
@@ -123,6 +127,43 @@ fn a_worker_that_works_is_ready_whatever_its_predecessor_had() {
     until("the sum", || running.sum("a") == Some(7));
     running.is_ready();
     assert_eq!(running.streams.metrics().snapshot()["replaced_workers"], 1);
+}
+
+/// The key of a partition.
+fn key_of(partition: i32) -> &'static str {
+    let is_its = |key: &&str| partition_of(key.as_bytes(), PARTITIONS) == partition;
+    ["a", "b", "c", "d", "e", "f"].into_iter().find(is_its).unwrap()
+}
+
+/// Be it when it is opened, read or restored.
+#[test]
+fn a_store_that_fails_keeps_no_other_task_from_running() {
+    for call in ["open 0", "checkpoint 0", "write 0"] {
+        let app = App::new();
+        let [failing, other] = [0, 1].map(key_of);
+        let before = app.start();
+        before.is_ready();
+        for key in [failing, other] {
+            app.write("numbers", key, "7");
+            until("the sum", || before.sum(key) == Some(7));
+        }
+        before.streams.close();
+
+        let app = app.on_new_disk();
+        app.disk.troubles.add(call, &[Trouble::Broken]);
+        let running = app.start();
+        until("the other task's sum", || running.sum(other) == Some(7));
+        app.write("numbers", other, "1");
+        until("the other task goes on", || running.sum(other) == Some(8));
+        assert!(running.says("task 0: could not"), "{call}: {:?}", running.reasons());
+        assert!(running.says("too many open files"), "{call}: {:?}", running.reasons());
+        assert_eq!(running.sum(failing), None, "{call}");
+
+        app.disk.troubles.mend(call);
+        running.is_ready();
+        assert_eq!(running.sum(failing), Some(7), "{call}");
+        assert_eq!(running.streams.metrics().snapshot().get("replaced_workers"), None, "{call}");
+    }
 }
 
 /// What holds the tasks up at the place where each thread of an application can panic.

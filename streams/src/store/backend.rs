@@ -68,6 +68,11 @@ pub trait StoreBackend: Send + Sync {
 
     /// Forgets everything, the checkpoint first.
     fn clear(&self) -> Result<(), BackendError>;
+
+    /// Whether its files have turned out to be damaged, since it was opened or cleared. Then only clearing helps.
+    fn is_damaged(&self) -> bool {
+        false
+    }
 }
 
 /// Gives out the stores of a process.

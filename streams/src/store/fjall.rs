@@ -5,14 +5,16 @@
 //! ingestion), past fjall's own journal and memtable. A batch is there as a whole or not at all.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use fjall::compaction::Leveled;
 use fjall::config::{PartitioningPolicy, PinningPolicy};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
 use tracing::warn;
 
 use super::{BackendError, Change, Checkpoint, StoreBackend, StoreSupplier, Visit};
@@ -33,7 +35,7 @@ pub struct FjallStores {
     known: Mutex<HashMap<String, Arc<FjallStore>>>,
 }
 
-/// The stores' files cannot be opened, nor be made anew.
+/// The stores' files cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("the stores in {} cannot be opened: {source}", path.display())]
 pub struct OpenStoresError {
@@ -42,17 +44,18 @@ pub struct OpenStoresError {
 }
 
 impl FjallStores {
-    /// Opens the database in `path`. Damaged files are given up: their content is in the changelogs.
+    /// Opens the database in `path`. Damaged files are given up: their content is in the changelogs. What else is in
+    /// the way, such as a want of space, of rights or of open files, is an error and leaves them as they are.
     pub fn open(path: &Path) -> Result<Self, OpenStoresError> {
-        match Self::try_open(path) {
-            Ok(stores) => Ok(stores),
-            Err(fjall::Error::Locked) => Err(open_error(path, fjall::Error::Locked)),
-            Err(damage) => {
-                warn!(path = %path.display(), %damage, "the stores are damaged and will be restored from their changelogs");
-                std::fs::remove_dir_all(path).map_err(|e| open_error(path, e))?;
-                Self::try_open(path).map_err(|e| open_error(path, e))
+        let opened = Self::try_open(path).or_else(|error| {
+            if !is_damage(&error) {
+                return Err(error);
             }
-        }
+            warn!(path = %path.display(), %error, "the stores are damaged and will be restored from their changelogs");
+            std::fs::remove_dir_all(path)?;
+            Self::try_open(path)
+        });
+        opened.map_err(|source| OpenStoresError { path: path.to_owned(), source: Box::new(source) })
     }
 
     fn try_open(path: &Path) -> fjall::Result<Self> {
@@ -62,6 +65,11 @@ impl FjallStores {
             .worker_threads(1)
             .open()?;
         Ok(Self { database, known: Mutex::default() })
+    }
+
+    /// Whether there is no store.
+    pub fn is_empty(&self) -> bool {
+        self.database.list_keyspace_names().is_empty()
     }
 
     /// Forgets all stores.
@@ -91,8 +99,27 @@ impl StoreSupplier for FjallStores {
     }
 }
 
-fn open_error(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> OpenStoresError {
-    OpenStoresError { path: path.to_owned(), source: Box::new(source) }
+/// Whether the files are certainly not what was written, or not of this program: trying again cannot help.
+fn is_damage(error: &fjall::Error) -> bool {
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) => {
+            is_damage_of_file(error.kind())
+        }
+        fjall::Error::Storage(_)
+        | fjall::Error::JournalRecovery(_)
+        | fjall::Error::InvalidVersion(_)
+        | fjall::Error::Decompress(_)
+        | fjall::Error::InvalidTrailer
+        | fjall::Error::InvalidTag(_)
+        | fjall::Error::Unrecoverable => true,
+        _ => false,
+    }
+}
+
+/// Of files within the database: one that is missing, or left from a database that was never finished, one that is cut.
+fn is_damage_of_file(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{AlreadyExists, InvalidData, InvalidInput, NotFound, UnexpectedEof};
+    matches!(kind, NotFound | AlreadyExists | UnexpectedEof | InvalidData | InvalidInput)
 }
 
 /// One store in one partition.
@@ -101,6 +128,7 @@ struct FjallStore {
     name: String,
     /// Made with the first write.
     keyspace: RwLock<Option<Keyspace>>,
+    is_damaged: AtomicBool,
 }
 
 /// What stands before the keys of entries.
@@ -132,11 +160,22 @@ impl FjallStore {
             let reason = format!("its name {name:?} has more than {LONGEST_NAME} bytes");
             return Err(BackendError { attempted, source: reason.into() });
         }
-        let store = Self { database: database.clone(), name: name.to_string(), keyspace: RwLock::default() };
-        if database.keyspace_exists(name) {
+        let (database, name) = (database.clone(), name.to_string());
+        let store = Self { database, name, keyspace: RwLock::default(), is_damaged: AtomicBool::new(false) };
+        if store.database.keyspace_exists(&store.name) {
             store.create().map_err(|e| BackendError::new(attempted, e))?;
         }
         Ok(store)
+    }
+
+    /// What has failed, and whether for a damage.
+    fn failed(&self, attempted: &'static str) -> impl Fn(fjall::Error) -> BackendError {
+        move |error| {
+            if is_damage(&error) {
+                self.is_damaged.store(true, Ordering::Relaxed);
+            }
+            BackendError::new(attempted, error)
+        }
     }
 
     fn keyspace(&self) -> Option<Keyspace> {
@@ -179,7 +218,7 @@ impl FjallStore {
 impl StoreBackend for FjallStore {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
         let Some(keyspace) = self.keyspace() else { return Ok(None) };
-        let value = keyspace.get(entry(key)).map_err(|e| BackendError::new("read a key", e))?;
+        let value = keyspace.get(entry(key)).map_err(self.failed("read a key"))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
@@ -194,7 +233,7 @@ impl StoreBackend for FjallStore {
             bound => bound.map(entry),
         };
         for entry in keyspace.range::<Vec<u8>, _>((from, to)) {
-            let (key, value) = entry.into_inner().map_err(|e| BackendError::new("read a range", e))?;
+            let (key, value) = entry.into_inner().map_err(self.failed("read a range"))?;
             if visit(key.get(1..).unwrap_or_default(), &value).is_break() {
                 break;
             }
@@ -211,12 +250,12 @@ impl StoreBackend for FjallStore {
         changes: &BTreeMap<Bytes, Option<Bytes>>,
         checkpoint: Checkpoint,
     ) -> Result<(), BackendError> {
-        self.write(changes, checkpoint).map_err(|e| BackendError::new("write a batch", e))
+        self.write(changes, checkpoint).map_err(self.failed("write a batch"))
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, BackendError> {
         let Some(keyspace) = self.keyspace() else { return Ok(None) };
-        let value = keyspace.get(CHECKPOINT).map_err(|e| BackendError::new("read the checkpoint", e))?;
+        let value = keyspace.get(CHECKPOINT).map_err(self.failed("read the checkpoint"))?;
         // A checkpoint of another length is damage: none means a restore from the start.
         Ok(value.and_then(|value| {
             let (offset, at) = value.split_at_checked(8)?;
@@ -232,7 +271,12 @@ impl StoreBackend for FjallStore {
             deleted.map_err(|e| BackendError::new("clear the store", e))?;
             *slot = None;
         }
+        self.is_damaged.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.is_damaged.load(Ordering::Relaxed)
     }
 }
 
@@ -310,5 +354,116 @@ mod tests {
         }
         let stores = FjallStores::open(&path).unwrap();
         assert_eq!(stores.store("app", "store", 0).unwrap().checkpoint().unwrap(), None);
+    }
+
+    /// A store that `write` has been to.
+    fn written(path: &Path, partition: i32) -> Arc<dyn StoreBackend> {
+        let store = FjallStores::open(path).unwrap().store("app", "store", partition).unwrap();
+        store.apply(vec![change("a", Some("1"))], at(7)).unwrap();
+        store
+    }
+
+    #[test]
+    fn only_damage_is_damage() {
+        let io = |error: io::Error| {
+            [fjall::Error::Storage(LsmError::Io(io::Error::new(error.kind(), ""))), error.into()]
+        };
+        let of_system = |number: i32| io(io::Error::from_raw_os_error(number));
+        let (no_such_file, io_error, no_right, not_a_directory, no_more_files, no_space, no_quota) =
+            (2, 5, 13, 20, 24, 28, 122);
+        for (errors, expected) in [
+            (of_system(no_such_file), true),
+            (of_system(io_error), false),
+            (of_system(no_right), false),
+            (of_system(not_a_directory), false),
+            (of_system(no_more_files), false),
+            (of_system(no_space), false),
+            (of_system(no_quota), false),
+            (io(io::ErrorKind::UnexpectedEof.into()), true),
+            (io(io::ErrorKind::InvalidData.into()), true),
+            ([fjall::Error::Locked, fjall::Error::Poisoned], false),
+            ([fjall::Error::InvalidVersion(None), fjall::Error::Unrecoverable], true),
+            ([fjall::Error::InvalidTrailer, LsmError::InvalidHeader("block").into()], true),
+        ] {
+            for error in errors {
+                assert_eq!(is_damage(&error), expected, "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_way_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stores");
+        std::fs::write(&path, "not a directory").unwrap();
+        let error = FjallStores::open(&path).err().unwrap();
+        assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "not a directory");
+    }
+
+    const STORES: &str = "STORES_TO_OPEN";
+
+    /// It opens them in a process of its own, that may open few files.
+    #[test]
+    fn stores_stay_when_there_are_too_few_open_files() {
+        let directory = tempfile::tempdir().unwrap();
+        for partition in 0..16 {
+            drop(written(directory.path(), partition));
+        }
+        let mut few_files = std::process::Command::new("sh");
+        few_files.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
+        few_files.args(["--ignored", "--exact", "--nocapture", "store::fjall::tests::opens_stores"]);
+        let output = few_files.env(STORES, directory.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let stores = FjallStores::open(directory.path()).unwrap();
+        assert_eq!(stores.store("app", "store", 3).unwrap().checkpoint().unwrap(), Some(at(7)));
+    }
+
+    #[test]
+    #[ignore = "a part of the test before"]
+    fn opens_stores() {
+        let path = PathBuf::from(std::env::var_os(STORES).unwrap());
+        let one_more = || std::fs::File::open("/dev/null");
+        let mut taken: Vec<_> = std::iter::from_fn(|| one_more().ok()).collect();
+        let mut failures = 0;
+        // Each time it comes a little further.
+        while let Err(error) = FjallStores::open(&path) {
+            assert!(format!("{error}").contains("Too many open files"), "{error}");
+            failures += 1;
+            taken.pop().expect("there are enough open files for it");
+        }
+        assert!(failures > 4, "{failures}");
+    }
+
+    #[test]
+    fn a_damage_that_is_found_later_is_known_until_the_store_is_cleared() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(written(directory.path(), 0));
+        for table in tables(directory.path()) {
+            let mut bytes = std::fs::read(&table).unwrap();
+            // The first block has the entries.
+            bytes[..64].fill(0xff);
+            std::fs::write(&table, bytes).unwrap();
+        }
+        let stores = FjallStores::open(directory.path()).unwrap();
+        let store = stores.store("app", "store", 0).unwrap();
+        assert!(!store.is_damaged());
+        store.get(b"a").unwrap_err();
+        assert!(store.is_damaged());
+        store.clear().unwrap();
+        assert!(!store.is_damaged());
+        store.apply(vec![change("a", Some("2"))], at(8)).unwrap();
+        assert_eq!(store.get(b"a").unwrap(), Some(Bytes::from("2")));
+    }
+
+    /// The files of all stores' tables.
+    fn tables(path: &Path) -> Vec<PathBuf> {
+        let keyspaces = std::fs::read_dir(path.join("keyspaces")).unwrap().map(|entry| entry.unwrap().path());
+        let stores = keyspaces.filter(|keyspace| !keyspace.ends_with("0"));
+        stores
+            .flat_map(|store| std::fs::read_dir(store.join("tables")).unwrap())
+            .map(|table| table.unwrap().path())
+            .collect()
     }
 }

@@ -259,6 +259,10 @@ impl StoreBackend for BufferedStore {
         self.change(|buffer| *buffer = Buffer::default());
         self.disk.clear()
     }
+
+    fn is_damaged(&self) -> bool {
+        self.disk.is_damaged()
+    }
 }
 
 #[cfg(test)]
