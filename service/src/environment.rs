@@ -91,7 +91,8 @@ impl Environment {
             .map_err(|source| StartServiceError::Streams { application, source })
     }
 
-    /// Creates those of `topics` that are not there, and waits until they are.
+    /// Creates `topics` where none of them is there, and waits until they are. What is missing where others are may have
+    /// been deleted: whether it is to be made anew, its service knows.
     ///
     /// # Errors
     ///
@@ -100,13 +101,11 @@ impl Environment {
         let mut admin = self.clients.admin()?;
         let names: Vec<Arc<str>> = topics.iter().map(|topic| topic.name.clone()).collect();
         let found = admin.describe(&names)?;
-        let missing = topics.iter().zip(found).filter(|(_, found)| found.is_none());
-        let missing: Vec<TopicSpec> = missing.map(|(topic, _)| topic.clone()).collect();
-        if missing.is_empty() {
+        if found.iter().any(Option::is_some) {
             return Ok(());
         }
-        tracing::info!(topics = missing.len(), partitions = self.partitions, "creating");
-        admin.create(&missing, self.partitions, self.replication_factor)
+        tracing::info!(topics = topics.len(), partitions = self.partitions, "creating");
+        admin.create(topics, self.partitions, self.replication_factor)
     }
 
     /// Writes commands. All writers of a process share one producer, made when it is first asked for.
@@ -135,5 +134,41 @@ impl Environment {
             source,
         })?;
         Ok(Router::with(Arc::new(owners), &self.state.instance_id(), self.forwarder.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use streams::Cleanup;
+    use streams::simulation::{SimulatedKafka, SimulationConfig};
+
+    use super::*;
+
+    /// One of them may be missing because it was deleted.
+    #[test]
+    fn topics_are_made_only_where_there_are_none() {
+        let (kafka, directory) =
+            (SimulatedKafka::new(SimulationConfig::default()), tempfile::tempdir().unwrap());
+        let environment = Environment {
+            clients: Arc::new(kafka.clone()),
+            state: Arc::new(StateDirectory::open(directory.path(), None).unwrap()),
+            partitions: 2,
+            replication_factor: 1,
+            threads: 1,
+            client_id: "test".to_owned(),
+            writer: Arc::default(),
+            forwarder: Forwarder::default(),
+        };
+        let names: [Arc<str>; 2] = ["orders".into(), "orders-changelog".into()];
+        let topics = names.clone().map(|name| TopicSpec { name, cleanup: Cleanup::Delete });
+        let are_there = || {
+            let described = kafka.admin().unwrap().describe(&names).unwrap();
+            described.iter().map(Option::is_some).collect::<Vec<_>>()
+        };
+        environment.create_topics(&topics).unwrap();
+        assert_eq!(are_there(), [true, true]);
+        kafka.delete("orders-changelog");
+        environment.create_topics(&topics).unwrap();
+        assert_eq!(are_there(), [true, false]);
     }
 }

@@ -396,6 +396,16 @@ impl Restorer {
             // Of a fresh one only the whole changelog tells whether there ever was any state.
             backend.clear()?;
         }
+        if let Some(checkpoint) = backend.checkpoint()?
+            && checkpoint.offset > 0
+            && watermarks.high == 0
+        {
+            return Err(Obstacle::Refused(format!(
+                "the store stands for offset {} of {changelog}, which never had a record: it was deleted and made \
+                 anew. Delete the group's offsets to begin anew, or this instance's stores to go on without the state",
+                checkpoint.offset
+            )));
+        }
         let from = self.restore_from(&backend, &changelog, watermarks, application.host.now())?;
         Ok(StoreRestore {
             backend,

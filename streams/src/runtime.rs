@@ -319,8 +319,18 @@ fn begin(
             none => none.insert(application.clients.admin()?),
         };
         state.bind_to_cluster(&admin.cluster_id()?)?;
-        Topics::of(&application.topology, &config.extra_topics, config.partitions, config.replication_factor)
-            .ensure(&mut **admin)?
+        let name = &application.topology.application;
+        let topics = Topics::of(
+            &application.topology,
+            &config.extra_topics,
+            config.partitions,
+            config.replication_factor,
+        );
+        let known = state.changelogs(name);
+        let delete_retention =
+            topics.ensure(&mut **admin, known.as_ref(), || application.clients.reader(name))?;
+        state.note_changelogs(name, topics.changelogs())?;
+        delete_retention
     };
     beginning.admin = None;
     let ids = state.transactional_ids(&application.topology.application, config.threads)?;

@@ -3,7 +3,7 @@
 //! It belongs to one process at a time, to one cluster, and gives the instance an id that outlives the
 //! process, from which the transactional ids are made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,9 @@ struct Identity {
     cluster_id: Option<String>,
     /// The most threads that each application ever had here: each had a transactional id.
     threads: BTreeMap<String, usize>,
+    /// The changelogs with which each application last ran here.
+    #[serde(default)]
+    changelogs: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Why a directory cannot be used.
@@ -82,6 +85,7 @@ impl StateDirectory {
                 instance_id: given.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_string),
                 cluster_id: known.and_then(|known| known.cluster_id),
                 threads: BTreeMap::new(),
+                changelogs: BTreeMap::new(),
             },
         };
         let stores = FjallStores::open(&path.join("stores"))?;
@@ -131,6 +135,16 @@ pub(crate) trait InstanceState: StoreSupplier {
         application: &str,
         threads: usize,
     ) -> Result<TransactionalIds, StateDirectoryError>;
+
+    /// The changelogs that an application had when it last ran here; none if it did not, as far as is known.
+    fn changelogs(&self, application: &str) -> Option<BTreeSet<Arc<str>>>;
+
+    /// An application runs here now, with these changelogs.
+    fn note_changelogs(
+        &self,
+        application: &str,
+        changelogs: &BTreeSet<Arc<str>>,
+    ) -> Result<(), StateDirectoryError>;
 }
 
 impl InstanceState for StateDirectory {
@@ -146,6 +160,7 @@ impl InstanceState for StateDirectory {
                 warn!(%known, found = %cluster_id, "the stores belong to another cluster and are given up");
                 self.stores.clear()?;
                 identity.threads.clear();
+                identity.changelogs.clear();
             }
             None if self.stores.is_empty() => {}
             None => {
@@ -167,6 +182,26 @@ impl InstanceState for StateDirectory {
         let ids = TransactionalIds::next(application, instance_id, threads, known);
         self.save(&identity)?;
         Ok(ids)
+    }
+
+    fn changelogs(&self, application: &str) -> Option<BTreeSet<Arc<str>>> {
+        let identity = self.identity();
+        let known = identity.changelogs.get(application)?;
+        Some(known.iter().map(|changelog| changelog.as_str().into()).collect())
+    }
+
+    fn note_changelogs(
+        &self,
+        application: &str,
+        changelogs: &BTreeSet<Arc<str>>,
+    ) -> Result<(), StateDirectoryError> {
+        let mut identity = self.identity();
+        let changelogs = changelogs.iter().map(ToString::to_string).collect();
+        if identity.changelogs.get(application) == Some(&changelogs) {
+            return Ok(());
+        }
+        identity.changelogs.insert(application.to_string(), changelogs);
+        self.save(&identity)
     }
 }
 
@@ -271,6 +306,24 @@ mod tests {
             })
             .unwrap();
         assert_eq!(entries, 0);
+    }
+
+    #[test]
+    fn the_changelogs_of_a_cluster_are_known_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || StateDirectory::open(directory.path(), None).unwrap();
+        let changelogs: BTreeSet<Arc<str>> = BTreeSet::from(["log".into(), "orders".into()]);
+        let state = open();
+        state.bind_to_cluster("one").unwrap();
+        assert_eq!(state.changelogs("app"), None);
+        state.note_changelogs("app", &changelogs).unwrap();
+        state.note_changelogs("without", &BTreeSet::new()).unwrap();
+        drop(state);
+        let state = open();
+        assert_eq!(state.changelogs("app"), Some(changelogs));
+        assert_eq!(state.changelogs("without"), Some(BTreeSet::new()));
+        state.bind_to_cluster("other").unwrap();
+        assert_eq!(state.changelogs("app"), None);
     }
 
     /// As after the name was lost.

@@ -17,7 +17,7 @@ use crate::on_thread::on_thread;
 /// Nobody answers HTTP meanwhile.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Makes what is missing, as far as Kafka lets it: what goes wrong here goes wrong for a service, too, which says so and
+/// Makes them where there are none yet, as far as Kafka lets it: what goes wrong here goes wrong for a service, too, which says so and
 /// tries again.
 pub(super) async fn create(environment: &Environment) -> anyhow::Result<()> {
     let environment = environment.clone();

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use super::*;
 use crate::partitioner::partition_of;
 use crate::processor::{Context, ProcessError, Processor};
-use crate::record::ProducerRecord;
+use crate::record::{ProducerRecord, TopicPartition};
 use crate::store::Store;
-use crate::topic::Topic;
+use crate::topic::{Cleanup, Topic};
 use double::{FailingDisk, FailingKafka, Trouble};
 
 const NUMBERS: Topic<String, i64> = Topic::new("numbers");
@@ -62,6 +62,18 @@ impl App {
         let sums = builder.store("sums");
         builder.source(&NUMBERS).process(Sum(sums));
         Running { streams: self.run(builder.build()), sums }
+    }
+
+    fn without(self, topic: &str) -> Self {
+        self.kafka.kafka.delete(topic);
+        self
+    }
+
+    fn with(self, topic: &str) -> Self {
+        let cleanup = Cleanup::Compact { min_lag: Duration::ZERO };
+        let spec = TopicSpec { name: topic.into(), cleanup };
+        self.kafka.admin().unwrap().create(&[spec], PARTITIONS, 1).unwrap();
+        self
     }
 
     fn on_new_disk(self) -> Self {
@@ -240,4 +252,82 @@ fn a_global_table_is_read_on_after_a_panic() {
     until("the panic is shown", || reasons() == ["global tables: a bug: it has panicked: read panics"]);
     app.write("customers", "b", "3");
     until("the thread goes on", || found("b") == Some(3) && reasons().is_empty());
+}
+
+/// Where the application has committed offsets, one of its changelogs may be missing for more than one reason.
+#[test]
+fn offsets_without_their_state_are_refused_and_new_stores_are_not() {
+    const CHANGELOG: &str = "sums-changelog";
+    const REFUSED: &str = "has committed offsets";
+    type Change = fn(App) -> App;
+    let cases: [(&str, Change, Option<&str>); 7] = [
+        ("nothing happened", |app| app, None),
+        ("the disk is new", |app| app.on_new_disk(), None),
+        ("the changelog is deleted", |app| app.without(CHANGELOG), Some(REFUSED)),
+        ("and the disk is new", |app| app.without(CHANGELOG).on_new_disk(), Some(REFUSED)),
+        ("it is made anew", |app| app.without(CHANGELOG).with(CHANGELOG), Some("which never had a record")),
+        ("another topic is deleted", |app| app.without("sums-dlq"), None),
+        ("everything is deleted", |app| app.without(CHANGELOG).without("numbers").on_new_disk(), None),
+    ];
+    for (case, change, refusal) in cases {
+        let before = App::new();
+        let running = before.start();
+        running.is_ready();
+        before.write("numbers", "a", "7");
+        until("the sum", || running.sum("a") == Some(7));
+        running.streams.close();
+        let app = change(before);
+        let running = app.start();
+        match refusal {
+            None => running.is_ready(),
+            Some(refusal) => until(case, || running.says(refusal) && running.says(CHANGELOG)),
+        }
+    }
+}
+
+/// How an operator goes on when the changelog was deleted.
+#[test]
+fn a_refused_application_goes_on_once_its_topic_is_there() {
+    let app = App::new();
+    let running = app.start();
+    running.is_ready();
+    app.write("numbers", "a", "7");
+    until("the sum", || running.sum("a") == Some(7));
+    running.streams.close();
+
+    let app = app.without("sums-changelog").on_new_disk();
+    let running = app.start();
+    until("it is refused", || running.says("sums-changelog, which holds its state, is not there"));
+    let app = app.with("sums-changelog");
+    running.is_ready();
+    app.write("numbers", "a", "1");
+    until("the sum begins anew", || running.sum("a") == Some(1));
+}
+
+/// Of an application that had none: nothing was deleted.
+#[test]
+fn a_store_may_be_new() {
+    let app = App::new();
+    let mut builder = Topology::builder("sums");
+    drop(builder.source(&NUMBERS));
+    let before = app.run(builder.build());
+    until("all runs", || before.health().reasons().is_empty());
+    app.write("numbers", "a", "7");
+    let committed = |app: &App| {
+        let input = TopicPartition::new("numbers", partition_of(b"a", PARTITIONS));
+        app.kafka.reader("sums").unwrap().committed(&[input]).unwrap()
+    };
+    until("the record is read", || committed(&app) == [Some(1)]);
+    before.close();
+
+    let running = app.start();
+    running.is_ready();
+    app.write("numbers", "a", "1");
+    until("what came since", || running.sum("a") == Some(1));
+    running.streams.close();
+
+    // Who does not know that it is new asks.
+    let app = app.without("sums-changelog").on_new_disk();
+    let running = app.start();
+    until("it is refused", || running.says("If the store is new"));
 }

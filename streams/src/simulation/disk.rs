@@ -2,7 +2,7 @@
 //!
 //! A crash can take the latest writes of each store with it, or a whole store, or everything.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ struct Content {
     instance: String,
     /// The most threads that each application ever had.
     threads: BTreeMap<String, usize>,
+    changelogs: BTreeMap<String, BTreeSet<Arc<str>>>,
     stores: BTreeMap<(String, String, i32), Arc<DiskStore>>,
 }
 
@@ -106,6 +107,19 @@ impl InstanceState for MountedDisk {
         let mut content = self.disk.lock();
         let Content { instance, threads: known, .. } = &mut *content;
         Ok(TransactionalIds::next(application, instance, threads, known))
+    }
+
+    fn changelogs(&self, application: &str) -> Option<BTreeSet<Arc<str>>> {
+        self.disk.lock().changelogs.get(application).cloned()
+    }
+
+    fn note_changelogs(
+        &self,
+        application: &str,
+        changelogs: &BTreeSet<Arc<str>>,
+    ) -> Result<(), StateDirectoryError> {
+        self.disk.lock().changelogs.insert(application.to_string(), changelogs.clone());
+        Ok(())
     }
 }
 

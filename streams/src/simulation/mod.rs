@@ -136,6 +136,14 @@ impl SimulatedKafka {
         topics.iter().for_each(|topic| cluster.compact(topic));
     }
 
+    /// Deletes a topic, and with it what groups have committed of it.
+    pub fn delete(&self, topic: &str) {
+        let mut cluster = lock(&self.cluster);
+        cluster.topics.remove(topic);
+        cluster.groups.values_mut().for_each(|group| group.offsets.forget(topic));
+        cluster.news += 1;
+    }
+
     /// Sets a topic's `delete.retention.ms`.
     pub fn set_delete_retention(&self, topic: &str, retention: Duration) {
         if let Some(topic) = lock(&self.cluster).topics.get_mut(topic) {

@@ -61,6 +61,11 @@ impl GroupOffsets {
         self.committed.get(partition).map(|written| written.offset)
     }
 
+    /// The topic is deleted.
+    pub(super) fn forget(&mut self, topic: &str) {
+        self.committed.retain(|partition, _| &*partition.topic != topic);
+    }
+
     fn write(&mut self, offset: i64) -> Written {
         self.writes += 1;
         Written { place: self.writes, offset }

@@ -5,6 +5,8 @@ use std::sync::{Arc, Barrier, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use local_kafka::{Config, LocalKafka};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
 use streams::kafka::{Kafka, KafkaConfig};
 use streams::{
     ClientSupplier, CommandWriter, ConsumerRecord, Context, Health, Metrics, ProcessError, Processor,
@@ -143,6 +145,20 @@ impl App {
         let (sent, delivered) = tokio::sync::oneshot::channel();
         writer.send(record, Box::new(move |result| drop(sent.send(result))));
         delivered.await.unwrap().unwrap()
+    }
+
+    /// Deletes a topic, and waits until it is gone.
+    pub(crate) async fn delete_topic(&self, topic: &str) {
+        let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", broker()).create().unwrap();
+        let on_cluster = format!("{}{topic}", self.prefix);
+        let deleted = admin.delete_topics(&[&on_cluster], &AdminOptions::new()).await.unwrap();
+        assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+        let deadline = Instant::now() + PATIENCE;
+        let mut admin = self.kafka().admin().unwrap();
+        while admin.describe(&[topic.into()]).unwrap() != [None] {
+            assert!(Instant::now() < deadline, "{topic} is still there");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Reads `count` committed records of a topic from its beginning.

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use streams::{
-    Checkpoint, ConsumerRecord, Owner, Owners, ProducerRecord, StateDirectory, StoreSupplier, Streams,
-    StreamsConfig, Timestamp, partition_of,
+    Checkpoint, ClientSupplier, ConsumerRecord, Health, Owner, Owners, ProducerRecord, StateDirectory,
+    StoreSupplier, Streams, StreamsConfig, Timestamp, partition_of,
 };
 
 use harness::{
-    ALERTS, App, CURSED, PANICS, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, WORDY, key, number, topology,
+    ALERTS, App, CURSED, PANICS, PARTITIONS, PATIENCE, PAYMENTS, SLEEPY, WAKE_UP, WORDY, key, number,
+    topology,
 };
 
 #[tokio::test]
@@ -207,12 +208,47 @@ async fn state_without_offsets_is_refused() {
     app.write(state).await;
 
     let running = app.start_on(&app.state_path());
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while !running.health().reasons().iter().any(|reason| reason.contains("no committed offsets")) {
-        assert!(std::time::Instant::now() < deadline, "{:?}", running.health().reasons());
-        running.health().wait(Duration::from_millis(50));
-    }
+    await_reason(&running.health(), "no committed offsets");
     assert!(!running.queries().serves(0), "the task with state does not run");
+}
+
+/// Invariant 9: what was remembered would be missing, and nobody would know. With the stores of before, and without.
+#[tokio::test]
+async fn offsets_without_state_are_refused() {
+    const CHANGELOG: &str = "limits-changelog";
+    for keeps_stores in [true, false] {
+        let app = App::new(if keeps_stores { "lost-changelog" } else { "lost-all" });
+        let running = app.start();
+        let written = app.pay("a", 70).await;
+        assert_eq!(running.spent_after(written, "a").await, Some(70));
+        running.streams.close();
+        app.delete_topic(CHANGELOG).await;
+        if !keeps_stores {
+            std::fs::remove_dir_all(app.state_path()).unwrap();
+        }
+
+        let running = app.start_on(&app.state_path());
+        let health = running.health();
+        await_reason(&health, "limits-changelog, which holds its state, is not there");
+        let changelog = topology().0.owned_topics().into_iter().find(|topic| &*topic.name == CHANGELOG);
+        app.kafka().admin().unwrap().create(&[changelog.unwrap()], PARTITIONS, 1).unwrap();
+        if keeps_stores {
+            await_reason(&health, "limits-changelog-0, which never had a record");
+        } else {
+            assert!(health.wait(PATIENCE), "{:?}", health.reasons());
+            let written = app.pay("a", 1).await;
+            assert_eq!(running.spent_after(written, "a").await, Some(1), "as it was asked for");
+        }
+    }
+}
+
+#[track_caller]
+fn await_reason(health: &Health, expected: &str) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !health.reasons().iter().any(|reason| reason.contains(expected)) {
+        assert!(std::time::Instant::now() < deadline, "{expected}: {:?}", health.reasons());
+        health.wait(Duration::from_millis(50));
+    }
 }
 
 /// Invariant 10: a worker that was away for too long may have lost its partitions without knowing.

@@ -1,6 +1,6 @@
 //! A Kafka and a disk in memory that fail as a test says, on real threads.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -253,6 +253,7 @@ impl Admin for Failing<dyn Admin> {
 #[derive(Default)]
 pub(super) struct FailingDisk {
     stores: Mutex<BTreeMap<(String, i32), Arc<MemoryStore>>>,
+    changelogs: Mutex<Option<BTreeSet<Arc<str>>>>,
     pub(super) troubles: Troubles,
 }
 
@@ -281,6 +282,15 @@ impl InstanceState for FailingDisk {
         threads: usize,
     ) -> Result<TransactionalIds, StateDirectoryError> {
         Ok(TransactionalIds::next(application, "instance", threads, &mut BTreeMap::new()))
+    }
+
+    fn changelogs(&self, _: &str) -> Option<BTreeSet<Arc<str>>> {
+        self.changelogs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_changelogs(&self, _: &str, changelogs: &BTreeSet<Arc<str>>) -> Result<(), StateDirectoryError> {
+        *self.changelogs.lock().unwrap_or_else(PoisonError::into_inner) = Some(changelogs.clone());
+        Ok(())
     }
 }
 
