@@ -221,8 +221,8 @@ pub enum ErrorKind {
     Retriable,
     /// The transaction has to be aborted; the clients can go on.
     Abortable,
-    /// A record was refused by client or broker (too large, its timestamp): the transaction has to be aborted, and
-    /// the same record will fail again.
+    /// A record was refused by client or broker (too large, without a key): the transaction has to be aborted, and
+    /// the same record will fail again. Of a poll: a batch cannot be read. Its partition stands still, the others go on.
     Refused,
     /// Another producer with this id, or a later generation of the group, has taken over; or the outcome
     /// is not known. Producer and overlays have to be thrown away.

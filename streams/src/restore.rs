@@ -213,7 +213,9 @@ impl Restorer {
             if let Err(error) = self.step() {
                 warn!(%error, "restore: trying again");
                 self.start_over();
-                self.requests.wait(RETRY);
+                // A batch that cannot be read stays one.
+                let is_refused = matches!(&error, RestoreError::Client(error) if error.kind == ErrorKind::Refused);
+                self.requests.wait(if is_refused { STORE_RETRY } else { RETRY });
             }
         }
     }

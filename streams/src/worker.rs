@@ -44,6 +44,8 @@ const SENT_TOGETHER: usize = 500;
 const RECORDS_A_TURN: usize = 32;
 /// Positions without effects are committed this late.
 const POSITIONS_INTERVAL: Duration = Duration::from_millis(500);
+/// After so long an input that stands still would have been told again.
+const STUCK: Duration = Duration::from_secs(30);
 /// How long a poll may wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_millis(250);
 /// How long a poll may wait while tasks are being restored.
@@ -75,6 +77,8 @@ pub(crate) struct Worker {
     clock: Timestamp,
     last_positions_commit: Timestamp,
     last_touch: Timestamp,
+    /// Why inputs stand still, each with the time until when that is to be told.
+    stuck: BTreeMap<String, Timestamp>,
 }
 
 impl Drop for Worker {
@@ -177,6 +181,7 @@ impl Worker {
             clock: now,
             last_positions_commit: now,
             last_touch: now,
+            stuck: BTreeMap::new(),
         }
     }
 
@@ -205,6 +210,7 @@ impl Worker {
         self.pulse.beat(self.application.clients.session_timeout() / 2);
         self.take_answers()?;
         self.punctuate()?;
+        self.forget_stuck();
         let mut wait = self.wait();
         for number in 0..RECORDS_A_TURN {
             let polled = self.consumer.poll(wait);
@@ -226,11 +232,28 @@ impl Worker {
                     debug!(worker = %self.name, %error, "poll");
                     self.drained()?;
                 }
+                Err(error) if error.kind == ErrorKind::Refused => {
+                    self.stands_still(&error);
+                    self.drained()?;
+                }
                 Err(error) => return Err(error.into()),
             }
             break;
         }
         self.regain_trust()
+    }
+
+    /// An input has a batch that cannot be read. The client says so again as long as that is so; the other inputs go on.
+    fn stands_still(&mut self, error: &ClientError) {
+        warn!(worker = %self.name, %error, "an input stands still");
+        self.application.health.set(&error.attempted, &*error.reason);
+        self.stuck.insert(error.attempted.clone(), self.now() + STUCK);
+    }
+
+    /// Takes back what is not said any more.
+    fn forget_stuck(&mut self) {
+        let (now, health) = (self.clock, &self.application.health);
+        self.stuck.extract_if(.., |_, until| *until <= now).for_each(|(input, _)| health.clear(&input));
     }
 
     /// Clean shutdown: what is done is committed.
@@ -369,6 +392,8 @@ impl Worker {
             self.application.readers.give_up(*partition);
             self.application.health.clear(&punctuation_of(*partition));
         }
+        self.stuck.keys().for_each(|input| self.application.health.clear(input));
+        self.stuck.clear();
         self.tasks.clear();
         self.pending.clear();
         self.transaction = Transaction::default();

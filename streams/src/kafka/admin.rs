@@ -150,19 +150,14 @@ impl Admin for ClusterAdmin {
         let attempt = format!("ask for the members of {group}");
         let name = self.names.on_cluster(&group.into()).to_string();
         let list = self.client.inner().fetch_group_list(Some(&name), PATIENCE);
-        let list = list.map_err(failed(attempt.clone()))?;
+        let list = list.map_err(failed(attempt))?;
         let mut members = Vec::new();
         for group in list.groups().iter().filter(|group| group.name() == name) {
             // During a rebalance the coordinator still tells the assignment before it.
             let is_stable = group.state() == "Stable";
             for member in group.members() {
                 let assignment = member.assignment().filter(|_| is_stable).unwrap_or_default();
-                let member = assignment::member(member.client_id(), assignment, &mut self.names);
-                members.push(member.map_err(|error| ClientError {
-                    kind: ErrorKind::Fatal,
-                    attempted: attempt.clone(),
-                    reason: error.to_string(),
-                })?);
+                members.push(assignment::member(member.client_id(), assignment, &mut self.names));
             }
         }
         Ok(members)

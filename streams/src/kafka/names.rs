@@ -9,6 +9,9 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::record::TopicPartition;
 
+/// So many names are remembered.
+const MANY: usize = 10_000;
+
 /// Translates topic names in both directions, making each only once.
 #[derive(Debug)]
 pub(super) struct Names {
@@ -37,6 +40,10 @@ impl Names {
     pub(super) fn inside(&mut self, topic: &str) -> Arc<str> {
         if let Some(known) = self.inside.get(topic) {
             return known.clone();
+        }
+        // Names come from other members too, who may make up as many as they like.
+        if self.inside.len() >= MANY {
+            self.inside.clear();
         }
         let inside: Arc<str> = topic.strip_prefix(&self.prefix).unwrap_or(topic).into();
         self.inside.insert(topic.to_string(), inside.clone());

@@ -257,11 +257,7 @@ impl Admin for ClusterAdmin {
             let assignment = if is_stable { &*member.member_assignment } else { &[] };
             assignment::member(&member.client_id, assignment, &mut self.names)
         });
-        members.collect::<Result<_, _>>().map_err(|error| ClientError {
-            kind: ErrorKind::Fatal,
-            attempted: attempt(),
-            reason: error.to_string(),
-        })
+        Ok(members.collect())
     }
 }
 

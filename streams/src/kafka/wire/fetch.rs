@@ -6,6 +6,8 @@
 //!   that it leads to, costs much the same however little is in it.
 //! - One request is under way for each broker, on a connection of its own; it may stay under way between two polls.
 //! - What passes by itself (a broker that is away, a leader that moves) is no error: it is tried again, with pauses.
+//! - A partition stands still at a batch that cannot be read, and the others go on: nobody can tell what would be lost
+//!   with it. It is fetched again after long pauses, and its error is told each time ([`ErrorKind::Refused`]).
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -46,6 +48,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const RECENT: Duration = Duration::from_secs(5);
 /// How long not to ask for a partition that a broker could not serve.
 const PARTITION_PAUSE: Duration = Duration::from_millis(100);
+/// How long not to ask again for a batch that cannot be read.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(10);
 
 /// The assigned partitions, with what was fetched of them.
 #[derive(Debug)]
@@ -72,8 +76,10 @@ struct Partition {
     position: i64,
     /// What is asked for next: what was fetched lies below.
     next: i64,
-    /// Nothing more is read of it: its error was told.
+    /// Nothing more is read of it: its error was told, or is about to be.
     is_stopped: bool,
+    /// Its error was told, and it is to be read again after a pause.
+    is_unreadable: bool,
     /// Whether it was told that the topic has no such partition.
     is_missing: bool,
     paused_until: Option<Instant>,
@@ -117,6 +123,7 @@ impl Fetch {
             position: offset,
             next: offset,
             is_stopped: false,
+            is_unreadable: false,
             is_missing: false,
             paused_until: None,
         };
@@ -145,18 +152,33 @@ impl Fetch {
                 Ok(Some(record)) => return Ok(Some(record)),
                 Ok(None) => drop(self.fetched.pop_front()),
                 Err(malformed) => {
-                    partition.is_stopped = true;
-                    let failure = partition.failure(ErrorKind::Fatal, malformed);
-                    self.fetched.pop_front();
-                    return Err(failure);
+                    let index = *index;
+                    return Err(self.unreadable(index, malformed));
                 }
             }
         }
         self.failures.pop_front().map_or(Ok(None), Err)
     }
 
+    /// A partition holds what cannot be read at its position: what was fetched behind it must not be handed out.
+    fn unreadable(&mut self, index: usize, reason: impl ToString) -> ClientError {
+        self.fetched.retain(|(of, _)| *of != index);
+        let partition = &mut self.partitions[index];
+        (partition.is_stopped, partition.is_unreadable) = (true, true);
+        partition.next = partition.position;
+        let failure = partition.failure(ErrorKind::Refused, reason);
+        self.sources.values_mut().filter(|source| source.under_way.is_some()).for_each(Source::hang_up);
+        failure
+    }
+
     /// Does what can be done without waiting: takes what has come, asks for what is wanted.
     pub(super) fn advance(&mut self, now: Instant) {
+        for partition in &mut self.partitions {
+            if std::mem::take(&mut partition.is_unreadable) {
+                partition.is_stopped = false;
+                partition.paused_until = Some(now + UNREADABLE_PAUSE);
+            }
+        }
         if self.leaders.look(now) {
             self.look_for_missing();
         }
@@ -348,9 +370,9 @@ impl Fetch {
         let batches = Batches::new(partition.place.clone(), partition.next, records, aborted.collect());
         let end = batches.end();
         if end <= partition.next && !batches.has_failed() {
-            partition.is_stopped = true;
             let reason = format!("an answer holds no whole batch at offset {}", partition.next);
-            self.failures.push_back(partition.failure(ErrorKind::Fatal, reason));
+            let failure = self.unreadable(index, reason);
+            self.failures.push_back(failure);
             return;
         }
         partition.next = end;

@@ -148,15 +148,19 @@ impl Group {
         if let Some(error) = synced.error_code.err() {
             return self.join_refused(error, joined.member_id);
         }
-        let partitions = match assignment::parse(&synced.assignment) {
+        let partitions = match assignment::assigned(&synced.assignment) {
             Ok(partitions) => {
                 partitions.into_iter().map(|(topic, number)| (topic.to_string(), number)).collect()
             }
             Err(error) => {
-                let attempted = format!("join {}", self.terms.group);
-                let reason = error.to_string();
-                self.shared.fail(ClientError { kind: ErrorKind::Fatal, attempted, reason });
-                return Err(CallError::Refused(ResponseError::InconsistentGroupProtocol));
+                // The leader may be another program: that it fails ends no other member.
+                if self.failures == 0 {
+                    let (group, leader) = (&*self.terms.group, &*joined.leader);
+                    tracing::warn!(group, leader, %error, "what the group's leader assigns cannot be read");
+                }
+                self.failures = self.failures.saturating_add(1);
+                self.rest_until(Instant::now() + self.pause());
+                return Ok(None);
             }
         };
         let generation = Arc::new(Generation {
@@ -207,14 +211,12 @@ impl Group {
         members: Vec<JoinGroupResponseMember>,
     ) -> Result<(Vec<SyncGroupRequestAssignment>, Option<BTreeMap<Arc<str>, usize>>), CallError> {
         let wanted = |member: JoinGroupResponseMember| {
-            let topics = subscription::wanted(member.metadata).unwrap_or_else(|| {
-                tracing::warn!(
-                    member = &*member.member_id,
-                    "what it subscribes to cannot be read: it gets nothing"
-                );
-                Vec::new()
+            let topics = assignment::subscribed(&member.metadata).unwrap_or_else(|error| {
+                let (group, member) = (&*self.terms.group, &*member.member_id);
+                tracing::warn!(group, member, %error, "what a member subscribes to cannot be read: it gets nothing");
+                BTreeSet::new()
             });
-            (member.member_id.to_string(), topics)
+            (member.member_id.to_string(), topics.into_iter().map(Arc::from).collect())
         };
         let members: BTreeMap<String, Vec<Arc<str>>> = members.into_iter().map(wanted).collect();
         let topics: BTreeSet<&Arc<str>> = members.values().flatten().collect();
@@ -249,13 +251,16 @@ impl Group {
             .with_topics(Some(counts.keys().map(named).collect()))
             .with_allow_auto_topic_creation(false);
         let answer = self.call(&request, 12, self.terms.session_timeout)?;
+        let (own, _) = self.shared.subscription();
         for topic in answer.topics {
+            let name = topic.name.unwrap_or_default();
+            // A topic that only another member asks for must not keep the leader from leading.
             if let Some(error) = topic.error_code.err()
                 && kind_of_refusal(error) == ErrorKind::Fatal
+                && own.contains(&name)
             {
                 return Err(CallError::Refused(error));
             }
-            let name = topic.name.unwrap_or_default();
             if let Some(count) = counts.get_mut(&**name) {
                 *count = topic.partitions.len();
             }

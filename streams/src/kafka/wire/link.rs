@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
+use super::answer::Answer;
 use super::spare::{Spare, Use};
 
 /// The longest answer that is taken for one.
@@ -108,7 +109,8 @@ impl Link {
         if !self.is_connected {
             return Ok(None);
         }
-        let Some(mut message) = self.read_message()? else { return Ok(None) };
+        let Some(message) = self.read_message()? else { return Ok(None) };
+        let mut message = Answer::new(message);
         let header = ResponseHeader::decode(&mut message, R::Response::header_version(request.version))
             .map_err(malformed)?;
         if header.correlation_id != request.correlation {

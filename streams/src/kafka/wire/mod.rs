@@ -3,8 +3,10 @@
 //! It speaks to brokers of Kafka 4 without encryption, and to no others: see `is_spoken_by`.
 
 mod admin;
+mod answer;
 mod batch;
 mod cluster;
+mod compression;
 mod coordinator;
 #[cfg(test)]
 mod fake_broker;

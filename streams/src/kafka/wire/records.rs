@@ -10,11 +10,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kafka_protocol::compression::{Decompressor, Gzip, Lz4, Snappy, Zstd};
 
 use super::batch::{AFTER_CHECKSUM, AFTER_LENGTH, HEAD};
+use super::compression::decompressed;
 use crate::Timestamp;
 use crate::record::{ConsumerRecord, Header, TopicPartition};
+
+/// More headers than these a record does not come with.
+const MAX_HEADERS: usize = 10_000;
 
 /// A transaction that was aborted: whose, and the offset of its first record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +87,9 @@ impl Batches {
         let mut end = self.position;
         let mut rest = &self.rest[..];
         while let Some(batch) = split_batch(&mut rest) {
-            end = end.max(Head(batch).last_offset() + 1);
+            end = end.max(Head(batch).end());
         }
-        self.open.as_ref().map_or(end, |open| end.max(open.last_offset + 1))
+        self.open.as_ref().map_or(end, |open| end.max(open.end))
     }
 
     /// Whether nothing is left to hand out or to complain of.
@@ -112,7 +115,7 @@ impl Batches {
                 if let Some(record) = open.next(&self.place, self.from)? {
                     return Ok(Some(record));
                 }
-                self.position = self.position.max(open.last_offset + 1);
+                self.position = self.position.max(open.end);
                 self.open = None;
             }
             self.check_version()?;
@@ -123,7 +126,7 @@ impl Batches {
             if self.is_visible(head) {
                 self.open = Some(OpenBatch::new(head, batch.slice(HEAD..))?);
             } else {
-                self.position = self.position.max(head.last_offset() + 1);
+                self.position = self.position.max(head.end());
             }
         }
     }
@@ -185,6 +188,11 @@ impl Head<'_> {
         self.first_offset().saturating_add(self.i32(23).into())
     }
 
+    /// The offset behind it.
+    fn end(self) -> i64 {
+        self.last_offset().saturating_add(1)
+    }
+
     fn attributes(self) -> u8 {
         self.0[22]
     }
@@ -229,7 +237,8 @@ struct OpenBatch {
     at: usize,
     left: i32,
     first_offset: i64,
-    last_offset: i64,
+    /// The offset behind it.
+    end: i64,
     first_time: i64,
     /// The time of all its records, when the broker has set it.
     broker_time: Option<i64>,
@@ -238,13 +247,13 @@ struct OpenBatch {
 impl OpenBatch {
     fn new(head: Head<'_>, records: Bytes) -> Result<Self, Malformed> {
         let records = decompressed(head.attributes() & 7, records)
-            .map_err(|why| Malformed { offset: head.first_offset(), why })?;
+            .map_err(|why| Malformed { offset: head.first_offset(), why: why.to_string() })?;
         Ok(Self {
             records,
             at: 0,
             left: head.i32(57),
             first_offset: head.first_offset(),
-            last_offset: head.last_offset(),
+            end: head.end(),
             first_time: head.i64(27),
             broker_time: head.is_stamped_by_broker().then(|| head.i64(35)),
         })
@@ -284,18 +293,6 @@ impl OpenBatch {
     }
 }
 
-fn decompressed(codec: u8, mut records: Bytes) -> Result<Bytes, String> {
-    let plain = match codec {
-        0 => return Ok(records),
-        1 => Gzip::decompress(&mut records, |plain| Ok(std::mem::take(plain))),
-        2 => Snappy::decompress(&mut records, |plain| Ok(std::mem::take(plain))),
-        3 => Lz4::decompress(&mut records, |plain| Ok(std::mem::take(plain))),
-        4 => Zstd::decompress(&mut records, |plain| Ok(std::mem::take(plain))),
-        codec => return Err(format!("is compressed in a way that is not known: {codec}")),
-    };
-    plain.map_err(|error| format!("cannot be decompressed: {error:#}"))
-}
-
 /// Less is there than should be, or more.
 #[derive(Clone, Copy, Debug)]
 struct CutOff;
@@ -320,8 +317,11 @@ impl RawRecord<'_> {
         for _ in 0..count {
             let name = cursor.bytes()?.ok_or(CutOff)?;
             let value = cursor.bytes()?;
-            // A name that is no text cannot be shown; the record can.
-            if let Ok(name) = std::str::from_utf8(name) {
+            // A name that is no text cannot be shown; the record can. An empty header takes thirty times the room that it
+            // had on its way.
+            if headers.len() < MAX_HEADERS
+                && let Ok(name) = std::str::from_utf8(name)
+            {
                 headers.push(Header { name: name.to_string(), value: value.map(Bytes::copy_from_slice) });
             }
         }

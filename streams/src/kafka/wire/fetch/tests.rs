@@ -3,7 +3,7 @@ use kafka_protocol::messages::ApiKey;
 use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
 
 use super::super::fake_broker::{Asked, FakeBroker};
-use super::super::records::tests::records;
+use super::super::records::tests::{bomb, records};
 use super::*;
 
 const TOPIC: StrBytes = StrBytes::from_static_str("p.t");
@@ -107,24 +107,62 @@ fn patience(asked: &Asked) -> (i32, Duration) {
     (request.min_bytes, Duration::from_millis(request.max_wait_ms.try_into().unwrap()))
 }
 
-#[test]
-fn nothing_is_read_behind_what_cannot_be_read() {
+/// Two partitions are read, and what comes of the first cannot be read from offset 1 on.
+#[track_caller]
+fn check_stands_still(unreadable: BytesMut, why: &str) {
     let (mut fetch, mut broker, asked) = asked();
-    let mut damaged = records(1..10_000);
-    damaged[100] ^= 1;
-    answer(asked, 0, 0, [records(0..1), damaged].concat()[..].into());
-    let asked = next(&mut fetch, &mut broker, &[(0, 10_000)]);
+    drop(asked);
+    assign(&mut fetch, &[(0, 0), (1, 0)]);
+    let asked = next(&mut fetch, &mut broker, &[(0, 0), (1, 0)]);
+    answer(asked, 0, 0, [records(0..1), unreadable].concat()[..].into());
+    let behind = next(&mut fetch, &mut broker, &[(0, 10_000), (1, 0)]);
+    answer(behind, 0, 0, records(10_000..10_001));
+    fetch.advance(Instant::now());
     assert_eq!(read(&mut fetch), Some(0));
     let failure = fetch.next().unwrap_err();
-    assert_eq!(failure.kind, ErrorKind::Fatal);
-    assert!(failure.to_string().contains("t-0") && failure.to_string().contains("damaged"), "{failure}");
-    answer(asked, 0, 0, records(10_000..10_001));
-    // Until nothing is awaited any more.
-    while fetch.due(Instant::now()).is_some() {
-        fetch.advance(Instant::now());
-    }
+    assert_eq!(failure.kind, ErrorKind::Refused);
+    assert_eq!(failure.attempted, "read t-0 at offset 1");
+    assert!(failure.reason.contains("the batch at offset 1") && failure.reason.contains(why), "{failure}");
+    assert_eq!(read(&mut fetch), None, "nothing behind it");
+
+    // The other partition goes on, and this one is tried again, though not soon.
+    let mut now = Instant::now();
+    let asked = next(&mut fetch, &mut broker, &[(1, 0)]);
+    answer(asked, 1, 0, records(0..1));
+    assert_eq!(outcome(&mut fetch), Ok(0));
     assert_eq!(read(&mut fetch), None);
-    assert!(broker.look().is_none());
+    next(&mut fetch, &mut broker, &[(1, 1)]).hang_up();
+    now += UNREADABLE_PAUSE * 2;
+    let asked = broker.next(|| fetch.advance(now));
+    broker.answer_metadata(asked, PARTITIONS);
+    let asked = broker.next(|| {
+        now += Duration::from_millis(1);
+        fetch.advance(now);
+    });
+    let request: FetchRequest = asked.request();
+    let mut wanted = request.topics.iter().flat_map(|topic| &topic.partitions);
+    assert!(wanted.any(|of| (of.partition, of.fetch_offset) == (0, 1)), "{request:?}");
+    answer(asked, 0, 0, records(1..2));
+    broker_answers(&mut fetch, now);
+    assert_eq!(read(&mut fetch), Some(1), "it could be read at last");
+}
+
+/// Takes the answer that is on its way.
+#[track_caller]
+fn broker_answers(fetch: &mut Fetch, now: Instant) {
+    let start = Instant::now();
+    while fetch.fetched.is_empty() {
+        fetch.advance(now);
+        assert!(start.elapsed() < Duration::from_secs(60), "nothing comes");
+    }
+}
+
+#[test]
+fn a_partition_stands_still_at_what_cannot_be_read() {
+    let mut damaged = records(1..10_000);
+    damaged[100] ^= 1;
+    check_stands_still(damaged, "is damaged");
+    check_stands_still([bomb(1..2), records(2..10_000)].concat()[..].into(), "holds more than");
 }
 
 #[test]

@@ -1,7 +1,9 @@
+use bytes::Bytes;
 use kafka_protocol::messages::find_coordinator_response::Coordinator as Found;
+use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{
     BrokerId, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatResponse, LeaveGroupResponse,
-    SyncGroupResponse,
+    MetadataResponse, SyncGroupResponse,
 };
 
 use super::super::fake_broker::{Asked, BROKER, FakeBroker};
@@ -80,6 +82,12 @@ impl Played {
     /// Joins, led by somebody else.
     #[track_caller]
     fn has_member(&mut self, generation: i32) {
+        self.is_given(generation, subscription::assignment(&[TopicPartition::new("t", 3)]));
+    }
+
+    /// The same, and is given these bytes.
+    #[track_caller]
+    fn is_given(&mut self, generation: i32, assignment: Bytes) {
         let asked = self.is_asked_to_join(&MEMBER);
         let joined = JoinGroupResponse::default()
             .with_generation_id(generation)
@@ -91,8 +99,7 @@ impl Played {
         let asked = self.next();
         let request: SyncGroupRequest = asked.request();
         assert_eq!((request.generation_id, request.assignments.len()), (generation, 0));
-        let synced = SyncGroupResponse::default()
-            .with_assignment(subscription::assignment(&[TopicPartition::new("t", 3)]));
+        let synced = SyncGroupResponse::default().with_assignment(assignment);
         asked.answer::<SyncGroupRequest>(&synced);
     }
 
@@ -110,6 +117,44 @@ impl Played {
             assert!(start.elapsed() < PATIENCE, "nothing happens");
             self.alarm.wait([], Instant::now() + Duration::from_millis(1));
         }
+    }
+
+    /// Joins as the leader of these members, each with what it has written as its subscription.
+    #[track_caller]
+    fn leads(&mut self, members: &[(&'static str, Bytes)]) {
+        let asked = self.is_asked_to_join(&MEMBER);
+        let member = |(id, metadata): &(&'static str, Bytes)| {
+            JoinGroupResponseMember::default().with_member_id((*id).into()).with_metadata(metadata.clone())
+        };
+        let joined = JoinGroupResponse::default()
+            .with_generation_id(1)
+            .with_protocol_type(Some(PROTOCOL_TYPE))
+            .with_protocol_name(Some(PROTOCOL))
+            .with_leader(MEMBER)
+            .with_member_id(MEMBER)
+            .with_members(members.iter().map(member).collect());
+        asked.answer::<JoinGroupRequest>(&joined);
+    }
+
+    /// Asks how many partitions these topics have, of which `refused` is not to be had.
+    #[track_caller]
+    fn is_asked_for_partitions(&mut self, of: &[&str], refused: (&str, ResponseError)) {
+        let asked = self.next();
+        let request: MetadataRequest = asked.request();
+        let names: Vec<TopicName> =
+            request.topics.unwrap().into_iter().map(|topic| topic.name.unwrap()).collect();
+        assert_eq!(names.iter().map(|name| &***name).collect::<Vec<_>>(), of);
+        let topic = |name: TopicName| {
+            let answer = MetadataResponseTopic::default();
+            let is_refused = &**name == refused.0;
+            let answer = answer.with_name(Some(name));
+            match is_refused {
+                true => answer.with_error_code(refused.1.code()),
+                false => answer.with_partitions(vec![MetadataResponsePartition::default()]),
+            }
+        };
+        let answer = MetadataResponse::default().with_topics(names.into_iter().map(topic).collect());
+        asked.answer::<MetadataRequest>(&answer);
     }
 
     #[track_caller]
@@ -245,4 +290,49 @@ fn a_group_that_cannot_be_joined_is_told() {
     assert_eq!(failure.attempted, "join g");
     played.shared.close();
     played.ends();
+}
+
+/// Two billion topics, in six bytes.
+const ENDLESS: Bytes = Bytes::from_static(b"\0\x01\x7f\xff\xff\xff");
+
+#[test]
+fn a_member_that_asks_for_what_cannot_be_had_keeps_no_other_from_its_partitions() {
+    let mut played = Played::new();
+    played.is_asked_for_the_coordinator();
+    played.has_new_member();
+    let subscription = |topic: &'static str| subscription::subscription(&[topic.into()]);
+    played.leads(&[("hostile", ENDLESS), ("m", subscription("t")), ("odd", subscription("no/topic"))]);
+    for _ in 0..=LOOKS {
+        played
+            .is_asked_for_partitions(&["no/topic", "t"], ("no/topic", ResponseError::InvalidTopicException));
+    }
+    let asked = played.next();
+    let request: SyncGroupRequest = asked.request();
+    let given: Vec<_> = request.assignments.iter().map(|of| (&*of.member_id, &of.assignment[..])).collect();
+    let nothing = &subscription::assignment(&[])[..];
+    let something = &subscription::assignment(&[TopicPartition::new("t", 0)])[..];
+    assert_eq!(given, [("hostile", nothing), ("m", something), ("odd", nothing)]);
+    played.shared.close();
+}
+
+#[test]
+fn a_leader_that_may_not_read_its_own_topic_says_so() {
+    let mut played = Played::new();
+    played.is_asked_for_the_coordinator();
+    played.has_new_member();
+    played.leads(&[("m", subscription::subscription(&["t".into()]))]);
+    played.is_asked_for_partitions(&["t"], ("t", ResponseError::TopicAuthorizationFailed));
+    assert_eq!(played.event(0).unwrap_err().kind, ErrorKind::Fatal);
+    played.shared.close();
+}
+
+#[test]
+fn an_assignment_that_cannot_be_read_ends_nobody() {
+    let mut played = Played::new();
+    played.is_asked_for_the_coordinator();
+    played.has_new_member();
+    played.is_given(1, ENDLESS);
+    played.has_member(2);
+    played.is_assigned(2);
+    played.shared.close();
 }

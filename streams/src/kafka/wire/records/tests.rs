@@ -2,6 +2,8 @@ use bytes::BytesMut;
 use kafka_protocol::indexmap::IndexMap;
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
+use proptest::prelude::*;
+
 use super::*;
 
 const PLAIN: Compression = Compression::None;
@@ -38,6 +40,12 @@ fn of(producer_id: i64, record: Record) -> Record {
 
 pub(in super::super) fn records(offsets: std::ops::Range<i64>) -> BytesMut {
     batch(PLAIN, &offsets.map(|offset| record(offset, &offset.to_string())).collect::<Vec<_>>())
+}
+
+/// A few KiB that hold more than any batch of their size may.
+pub(in super::super) fn bomb(offsets: std::ops::Range<i64>) -> BytesMut {
+    let large = "v".repeat(20 << 20);
+    ending_at(batch(Compression::Zstd, &[record(offsets.start, &large)]), offsets.end - 1)
 }
 
 fn transaction(producer: i64, offsets: std::ops::Range<i64>) -> BytesMut {
@@ -182,7 +190,12 @@ fn the_brokers_time_counts_where_it_sets_one() {
 fn with_headers(headers: &[u8]) -> BytesMut {
     let record = [b"\0\0\0\x01\x01", headers].concat();
     let mut bytes = BytesMut::from(&records(0..1)[..HEAD]);
-    bytes.extend_from_slice(&[u8::try_from(record.len() * 2).unwrap()]);
+    let mut length = record.len() * 2;
+    while length >= 0x80 {
+        bytes.extend_from_slice(&[length as u8 | 0x80]);
+        length >>= 7;
+    }
+    bytes.extend_from_slice(&[length as u8]);
     bytes.extend_from_slice(&record);
     let length = i32::try_from(bytes.len() - AFTER_LENGTH).unwrap();
     with(bytes, 8, &length.to_be_bytes())
@@ -193,6 +206,14 @@ fn headers_keep_their_order_and_may_share_a_name() {
     let expected = [Header::new("h", "1"), Header { name: "h".to_string(), value: None }];
     let mut batches = read(0, &[with_headers(b"\x06\x02h\x021\x02\xff\x021\x02h\x01")], &[]);
     assert_eq!(batches.next().unwrap().unwrap().headers, expected, "without the one whose name is no text");
+}
+
+#[test]
+fn a_record_has_so_many_headers_and_no_more() {
+    let headers = [&[0xc0, 0x9a, 0x0c][..], &b"\0\x01".repeat(100_000)].concat();
+    let mut batches = read(0, &[with_headers(&headers)], &[]);
+    assert_eq!(batches.next().unwrap().unwrap().headers.len(), MAX_HEADERS);
+    assert_eq!(batches.next(), Ok(None));
 }
 
 #[track_caller]
@@ -216,8 +237,58 @@ fn what_cannot_be_read_is_named() {
     check_malformed(&[with(records(3..5), 16, &[1])], "at offset 3 has the format of version 1");
     check_malformed(&[with(records(3..5), 22, &[7])], "compressed in a way that is not known: 7");
     check_malformed(&[with(records(3..5), 22, &[4])], "cannot be decompressed");
+    check_malformed(
+        &[bomb(3..4)],
+        "the batch at offset 3 holds more than 16777216 bytes: too many for one that is",
+    );
     check_malformed(&[with(records(3..5), 57, &3_i32.to_be_bytes())], "does not end where it should");
     check_malformed(&[with(records(3..5), 57, &1_i32.to_be_bytes())], "does not end where it should");
     check_malformed(&[with_headers(b"\x02\x01\x01")], "does not end where it should");
     check_malformed(&[with_headers(b"\x00\x00")], "does not end where it should");
+}
+
+proptest! {
+    /// With a checksum that is right: what anybody may write who can reach the broker.
+    #[test]
+    fn whatever_a_batch_holds_is_handed_out_or_refused(
+        codec in prop::sample::select(vec![PLAIN, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd]),
+        places in prop::collection::vec((AFTER_CHECKSUM..400_usize, any::<u8>()), 1..6),
+        from in 0..12_i64,
+    ) {
+        let mut header = IndexMap::new();
+        header.insert("h".into(), Some(Bytes::from_static(b"1")));
+        let records: Vec<_> =
+            (0..9).map(|offset| Record { headers: header.clone(), ..record(offset, "some value") }).collect();
+        let mut bytes = batch(codec, &records);
+        for (at, byte) in places {
+            let at = at % bytes.len();
+            if at >= AFTER_CHECKSUM {
+                bytes = with(bytes, at, &[byte]);
+            }
+        }
+        let sent = bytes.len();
+        let mut batches = read(from, &[bytes], &[(-1, 0), (0, 0)]);
+        let mut found = 0;
+        while let Ok(Some(record)) = batches.next() {
+            found += 1;
+            prop_assert!(record.offset >= from);
+            prop_assert!(record.headers.len() <= MAX_HEADERS);
+        }
+        prop_assert!(found <= 100 * sent, "each takes room");
+    }
+
+    #[test]
+    fn whatever_an_answer_holds_is_read_or_refused(
+        places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = [records(0..3), marker(7, 3, false), transaction(8, 4..6)].concat();
+        for (place, byte) in places {
+            let at = place.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let mut batches = read(0, &[BytesMut::from(&bytes[..cut.index(bytes.len())])], &[(8, 4)]);
+        batches.end();
+        while let Ok(Some(_)) = batches.next() {}
+    }
 }
