@@ -4,6 +4,7 @@ use kafka_protocol::error::ResponseError;
 use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 
+use crate::Timestamp;
 use crate::client::{ClientError, ErrorKind};
 
 /// For `map_err`: what was attempted when a call to Kafka failed.
@@ -137,7 +138,6 @@ fn kind_of_code(code: Code) -> ErrorKind {
         Code::MessageSizeTooLarge
         | Code::MessageBatchTooLarge
         | Code::InvalidMessageSize
-        | Code::InvalidTimestamp
         | Code::InvalidRecord => ErrorKind::Refused,
 
         Code::OffsetOutOfRange | Code::AutoOffsetReset | Code::LogTruncation => ErrorKind::OffsetOutOfRange,
@@ -185,12 +185,28 @@ fn kind_of_code(code: Code) -> ErrorKind {
     }
 }
 
+/// Why a broker has refused something, in its own words or in the error's.
+pub(super) fn reason_of_refusal(error: ResponseError, said: Option<&str>) -> String {
+    let reason = said.map_or_else(|| error.to_string(), str::to_string);
+    if error == ResponseError::InvalidTimestamp { with_clock(&reason) } else { reason }
+}
+
 fn reason(error: &KafkaError) -> String {
     match error {
         // Says more than its code.
         KafkaError::Transaction(error) => error.string(),
+        error if error.rdkafka_error_code() == Some(Code::InvalidTimestamp) => with_clock(&error.to_string()),
         error => error.to_string(),
     }
+}
+
+/// A record's time is that of the clock of the machine that writes it, so it says nothing of the record.
+fn with_clock(reason: &str) -> String {
+    let now = Timestamp::of_wall_clock();
+    format!(
+        "{reason}: this machine's clock says {now} since 1970, which the broker does not take. One of the two clocks is \
+         wrong, or the topic's message.timestamp.before.max.ms or message.timestamp.after.max.ms is too small"
+    )
 }
 
 #[cfg(test)]
@@ -212,7 +228,7 @@ mod tests {
     fn an_error_means_what_its_place_makes_of_it() {
         let produced = KafkaError::MessageProduction;
         check(produced(Code::MessageSizeTooLarge), Refused, Refused, Fenced);
-        check(produced(Code::InvalidTimestamp), Refused, Refused, Fenced);
+        check(produced(Code::InvalidTimestamp), Retriable, Abortable, Fenced);
         check(produced(Code::MessageTimedOut), Retriable, Abortable, Fenced);
         check(produced(Code::ProducerFenced), Fenced, Fenced, Fenced);
         check(produced(Code::TopicAuthorizationFailed), Fatal, Fatal, Fatal);
@@ -225,6 +241,15 @@ mod tests {
         );
         check(KafkaError::MessageConsumptionFatal(Code::Unknown), Fenced, Fenced, Fenced);
         check(KafkaError::AdminOp(Code::UnknownTopicOrPartition), Retriable, Abortable, Fenced);
+    }
+
+    #[test]
+    fn a_time_that_is_refused_is_the_clocks_fault() {
+        let through_librdkafka = failed("test")(KafkaError::MessageProduction(Code::InvalidTimestamp)).reason;
+        let spoken = reason_of_refusal(ResponseError::InvalidTimestamp, Some("out of range"));
+        assert!(spoken.starts_with("out of range: this machine's clock says "), "{spoken}");
+        assert!(through_librdkafka.contains("this machine's clock says "), "{through_librdkafka}");
+        assert_eq!(reason_of_refusal(ResponseError::InvalidRecord, Some("no key")), "no key");
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! Records on their way out.
 
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::executor::block_on;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use streams::kafka::{Kafka, KafkaConfig};
 use streams::{Cleanup, ClientSupplier, ErrorKind, Header, ProducerRecord, Timestamp};
 
 use crate::cluster::{
-    Cluster, PATIENCE, assigned_from_beginning, create, place, producer, read, record, records, values,
+    Cluster, PATIENCE, assigned_from_beginning, create, place, producer, read, record, records, soon, values,
 };
 
 #[test]
@@ -139,6 +144,38 @@ fn a_refused_record_fails_its_transaction_only() {
     let mut reader = cluster.reader();
     reader.assign(&[(in_0.clone(), 0)]).unwrap();
     assert_eq!(values(&read(&mut *reader, 1)), ["good"]);
+}
+
+/// How old a record may be that is written to this topic.
+fn set_oldest(cluster: &Cluster, topic: &str, age: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &cluster.config.bootstrap_servers).create().unwrap();
+    let name = format!("{}{topic}", cluster.config.topic_prefix);
+    let change =
+        AlterConfig::new(ResourceSpecifier::Topic(&name)).set("message.timestamp.before.max.ms", age);
+    let changed = block_on(admin.alter_configs([&change], &AdminOptions::new())).unwrap();
+    assert!(changed[0].is_ok(), "{changed:?}");
+}
+
+#[test]
+fn a_clock_that_the_broker_does_not_agree_with_is_no_records_fault() {
+    let cluster = Cluster::of("clock");
+    cluster.create("in", 1);
+    let in_0 = place("in", 0);
+    let mut producer = cluster.producer("p");
+    let mut write = || {
+        producer.begin().unwrap();
+        producer.send(record(&in_0, "k", "good"), None).unwrap();
+        // As if the clock were slow.
+        thread::sleep(Duration::from_millis(10));
+        producer.commit().inspect_err(|_| producer.abort().unwrap())
+    };
+    set_oldest(&cluster, "in", "1");
+    let refused = soon("the broker to refuse it", || write().err());
+    assert_eq!(refused.kind, ErrorKind::Abortable, "{refused}");
+    assert!(refused.reason.contains("this machine's clock says"), "{refused}");
+    set_oldest(&cluster, "in", &i64::MAX.to_string());
+    soon("the broker to take it", || write().ok());
 }
 
 #[test]

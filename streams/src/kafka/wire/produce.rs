@@ -8,6 +8,8 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::kafka::error::reason_of_refusal;
+
 /// Topics are named by their names up to this version; from it on, partitions join transactions by being written to.
 pub(super) const VERSION: i16 = 12;
 /// Written once all replicas that are in sync have it.
@@ -63,7 +65,7 @@ pub(super) fn answers(response: ProduceResponse) -> impl Iterator<Item = Answer>
                 None => Ok(written.base_offset),
                 Some(error) => Err(Refusal {
                     error,
-                    reason: written.error_message.map_or(error.to_string(), |message| message.to_string()),
+                    reason: reason_of_refusal(error, written.error_message.as_deref()),
                     offset: Some(written.base_offset).filter(|offset| *offset >= 0),
                 }),
             };

@@ -239,7 +239,7 @@ fn what_may_succeed_later_is_sent_again_alone() {
 fn what_will_not_succeed_dooms_the_transaction() {
     for (error, kind) in [
         (ResponseError::MessageTooLarge, ErrorKind::Refused),
-        (ResponseError::InvalidTimestamp, ErrorKind::Refused),
+        (ResponseError::InvalidTimestamp, ErrorKind::Abortable),
         (ResponseError::OutOfOrderSequenceNumber, ErrorKind::Abortable),
         (ResponseError::TopicAuthorizationFailed, ErrorKind::Fatal),
         (ResponseError::InvalidProducerEpoch, ErrorKind::Fenced),
@@ -271,6 +271,20 @@ fn an_end_without_an_answer_is_the_end() {
     assert_eq!(producer.begin().unwrap_err().kind, ErrorKind::Fenced);
     producer.init_transactions().unwrap();
     begun(&mut producer, &[0]);
+    producer.commit().unwrap();
+    assert_eq!(broker.seen().len(), 4);
+}
+
+#[test]
+fn a_time_that_the_broker_does_not_take_is_no_records_fault() {
+    let (mut producer, broker) = producer(&[Refuse(1, ResponseError::InvalidTimestamp)]);
+    begun(&mut producer, &[0, 1]);
+    let told = producer.flush().unwrap_err();
+    assert_eq!(told.kind, ErrorKind::Abortable, "as if Kafka could not be reached");
+    assert!(told.reason.contains("this machine's clock says"), "{told}");
+    producer.abort().unwrap();
+    // The clock is right again.
+    begun(&mut producer, &[0, 1]);
     producer.commit().unwrap();
     assert_eq!(broker.seen().len(), 4);
 }

@@ -217,6 +217,8 @@ impl Partition {
                 self.renumber(verdict);
                 Some(self.not_known(batch.records))
             }
+            // Nothing was written, and nothing is wrong with the records.
+            Verdict::NotNow => Some(self.not_known(batch.records)),
             Verdict::Final(kind) => Some(self.failed(batch.records, kind)),
             Verdict::Again { .. } => None,
         }
@@ -305,6 +307,8 @@ enum Verdict {
     Renumber,
     /// The leader does not know its producer, or knows a later one.
     NewProducer,
+    /// It is not taken now, whatever is in it.
+    NotNow,
     /// It will not be taken at all.
     Final(ErrorKind),
 }
@@ -322,6 +326,7 @@ fn verdict(error: ResponseError) -> Verdict {
         | ResponseError::NetworkException
         | ResponseError::KafkaStorageError
         | ResponseError::NotEnoughReplicasAfterAppend => Verdict::Again { may_be_written: true },
+        ResponseError::InvalidTimestamp => Verdict::NotNow,
         error if is_passing(error) => Verdict::Again { may_be_written: false },
         error => Verdict::Final(kind_of_refusal(error)),
     }

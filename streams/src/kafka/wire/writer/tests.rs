@@ -320,7 +320,7 @@ fn check_told(is_answered_at_first: bool, error: ResponseError, kind: ErrorKind,
 fn what_will_not_succeed_is_told_and_what_is_not_known_is_told_so() {
     let (same, next_epoch) = (batch(0, 0, 0, 1), batch(0, 1, 0, 1));
     check_told(true, ResponseError::MessageTooLarge, ErrorKind::Refused, same);
-    check_told(true, ResponseError::InvalidTimestamp, ErrorKind::Refused, same);
+    check_told(true, ResponseError::InvalidTimestamp, ErrorKind::Retriable, same);
     check_told(true, ResponseError::TopicAuthorizationFailed, ErrorKind::Fatal, same);
     check_told(true, ResponseError::UnknownServerError, ErrorKind::Retriable, next_epoch);
     check_told(true, ResponseError::DuplicateSequenceNumber, ErrorKind::Retriable, batch(0, 0, 1, 1));
