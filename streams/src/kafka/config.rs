@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+use super::wire::Servers;
 use crate::faults;
 
 /// How to reach a cluster, and what its clients are like.
@@ -68,38 +69,46 @@ pub(super) enum Isolation {
     Uncommitted,
 }
 
-/// The configuration in the terms of librdkafka.
+/// The configuration in the terms of librdkafka, and what our own clients share.
 #[derive(Clone, Debug)]
-pub(super) struct Settings(pub(super) KafkaConfig);
+pub(super) struct Settings {
+    config: KafkaConfig,
+    servers: Servers,
+}
 
 impl Settings {
-    pub(super) fn prefix(&self) -> &str {
-        &self.0.topic_prefix
+    pub(super) fn new(config: KafkaConfig) -> Self {
+        let servers = Servers::new(&config.bootstrap_servers);
+        Self { config, servers }
     }
 
-    pub(super) fn bootstrap_servers(&self) -> &str {
-        &self.0.bootstrap_servers
+    pub(super) fn prefix(&self) -> &str {
+        &self.config.topic_prefix
+    }
+
+    pub(super) fn servers(&self) -> &Servers {
+        &self.servers
     }
 
     /// Whether no setting of librdkafka's was asked for.
     pub(super) fn is_plain(&self) -> bool {
-        self.0.client_settings.is_empty()
+        self.config.client_settings.is_empty()
     }
 
     pub(super) fn session_timeout(&self) -> Duration {
-        self.0.session_timeout
+        self.config.session_timeout
     }
 
     pub(super) fn heartbeat_interval(&self) -> Duration {
-        self.0.heartbeat_interval
+        self.config.heartbeat_interval
     }
 
     pub(super) fn max_poll_interval(&self) -> Duration {
-        self.0.max_poll_interval
+        self.config.max_poll_interval
     }
 
     pub(super) fn transaction_timeout(&self) -> Duration {
-        self.0.transaction_timeout
+        self.config.transaction_timeout
     }
 
     /// A member of the group `group`.
@@ -111,9 +120,9 @@ impl Settings {
                 ("group.protocol", "classic".to_string()),
                 // Gives the same partition of all topics to one member.
                 ("partition.assignment.strategy", "range".to_string()),
-                ("session.timeout.ms", millis(self.0.session_timeout)),
-                ("heartbeat.interval.ms", millis(self.0.heartbeat_interval)),
-                ("max.poll.interval.ms", millis(self.0.max_poll_interval)),
+                ("session.timeout.ms", millis(self.config.session_timeout)),
+                ("heartbeat.interval.ms", millis(self.config.heartbeat_interval)),
+                ("max.poll.interval.ms", millis(self.config.max_poll_interval)),
             ],
             FETCHING,
             Isolation::Committed,
@@ -139,7 +148,7 @@ impl Settings {
 
     /// A producer with transactions.
     pub(super) fn transactional(&self, transactional_id: &str) -> ClientConfig {
-        let timeout = millis(self.0.transaction_timeout);
+        let timeout = millis(self.config.transaction_timeout);
         let own = [
             ("transactional.id", self.on_cluster(transactional_id)),
             ("transaction.timeout.ms", timeout.clone()),
@@ -165,7 +174,7 @@ impl Settings {
 
     /// The name that a group or a transactional id has on the cluster.
     pub(super) fn on_cluster(&self, name: &str) -> String {
-        format!("{}{name}", self.0.topic_prefix)
+        format!("{}{name}", self.config.topic_prefix)
     }
 
     fn make(&self, own: &[(&str, String)], kind: &[(&str, &str)], isolation: Isolation) -> ClientConfig {
@@ -180,7 +189,7 @@ impl Settings {
 
     fn assemble(&self, own: &[(&str, String)], kind: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.0.bootstrap_servers);
+        config.set("bootstrap.servers", &self.config.bootstrap_servers);
         config.set_log_level(RDKafkaLogLevel::Info);
         for (name, value) in COMMON.iter().chain(kind) {
             config.set(*name, *value);
@@ -188,7 +197,7 @@ impl Settings {
         for (name, value) in own {
             config.set(*name, value);
         }
-        for (name, value) in &self.0.client_settings {
+        for (name, value) in &self.config.client_settings {
             config.set(name, value);
         }
         config

@@ -47,7 +47,7 @@ pub struct Kafka {
 impl Kafka {
     /// A supplier for the cluster that `config` names. Connects to nothing yet.
     pub fn new(config: KafkaConfig) -> Self {
-        Self { settings: Arc::new(Settings(config)), is_spoken: Arc::default() }
+        Self { settings: Arc::new(Settings::new(config)), is_spoken: Arc::default() }
     }
 
     /// Whether all clients can speak the protocol themselves. Settings of librdkafka,

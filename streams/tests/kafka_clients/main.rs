@@ -9,6 +9,7 @@ mod members;
 mod outages;
 mod proxy;
 mod reading;
+mod servers;
 mod topics;
 mod transactions;
 mod writers;

@@ -48,7 +48,7 @@ impl ClusterAdmin {
         Self {
             names: Names::new(settings.prefix()),
             prefix: settings.prefix().to_string(),
-            cluster: Cluster::new(settings.bootstrap_servers(), "admin"),
+            cluster: Cluster::new(settings.servers(), "admin"),
         }
     }
 

@@ -16,6 +16,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Request, StrBytes};
 
 use super::link::{Link, UnderWay};
+use super::servers::{Servers, share};
 use crate::client::{ClientError, ErrorKind};
 use crate::kafka::error::kind_of_refusal;
 
@@ -46,7 +47,7 @@ pub(super) type Broker = i32;
 /// The cluster as one client sees it, with the connections to its brokers.
 #[derive(Debug)]
 pub(super) struct Cluster {
-    bootstrap: Vec<String>,
+    servers: Servers,
     client_id: StrBytes,
     /// `host:port` of each broker.
     brokers: HashMap<Broker, String>,
@@ -74,10 +75,10 @@ pub(super) enum CallError {
 }
 
 impl Cluster {
-    /// Of the brokers at `bootstrap`: `host:port`, separated by commas. Connects to nothing yet.
-    pub(super) fn new(bootstrap: &str, client_id: &str) -> Self {
+    /// Of these servers. Connects to nothing yet.
+    pub(super) fn new(servers: &Servers, client_id: &str) -> Self {
         Self {
-            bootstrap: bootstrap.split(',').map(|address| address.trim().to_string()).collect(),
+            servers: servers.clone(),
             client_id: StrBytes::from_string(client_id.to_string()),
             brokers: HashMap::new(),
             leaders: HashMap::new(),
@@ -127,8 +128,9 @@ impl Cluster {
             .with_topics(Some(topics.iter().map(named).collect()))
             .with_allow_auto_topic_creation(false);
         let answer = self.ask(&request, 12, deadline, ASK_TIMEOUT)?;
-        for broker in &answer.brokers {
-            self.brokers.insert(broker.node_id.0, format!("{}:{}", broker.host, broker.port));
+        if !answer.brokers.is_empty() {
+            let address = |host: &str, port: i32| format!("{host}:{port}");
+            self.brokers = answer.brokers.iter().map(|b| (b.node_id.0, address(&b.host, b.port))).collect();
         }
         Ok(answer)
     }
@@ -277,13 +279,16 @@ impl Cluster {
 
     /// Without its connection a broker is no leader and no coordinator any more, as far as is known.
     fn lose(&mut self, broker: Broker) {
+        if let Some(address) = self.brokers.get(&broker) {
+            self.servers.was_silent(address, Instant::now());
+        }
         self.connections.remove(&broker);
         self.leaders.retain(|_, leader| *leader != broker);
         self.coordinators.retain(|_, coordinator| *coordinator != broker);
     }
 
-    /// Asks whichever broker answers, for so long each: one there is a connection to, one that is known, or one of those
-    /// named at the beginning.
+    /// Asks whichever server answers, first those to which there is a connection. Each may take so long, and as long as
+    /// there is another one no more than half of the time that is left.
     pub(super) fn ask<R: Request>(
         &mut self,
         request: &R,
@@ -291,30 +296,48 @@ impl Cluster {
         deadline: Instant,
         timeout: Duration,
     ) -> io::Result<R::Response> {
-        let connected = self.connections.keys();
-        let known: Vec<Broker> = connected.chain(self.brokers.keys()).copied().collect();
-        for broker in known {
-            // Who has not answered is not known any more, until somebody who does tells of it.
-            if !self.brokers.contains_key(&broker) {
-                continue;
+        let connected = self.connections.keys().filter_map(|broker| self.brokers.get(broker));
+        let known = connected.chain(self.brokers.values()).map(String::as_str);
+        let servers = self.servers.in_turn(known);
+        let mut failure = io::Error::new(io::ErrorKind::NotFound, "no broker is named");
+        for (index, server) in servers.iter().enumerate() {
+            let now = Instant::now();
+            if index > 0 && now >= deadline {
+                break;
             }
-            match self.call(broker, request, version, deadline.min(Instant::now() + timeout)) {
-                Ok(answer) => return Ok(answer),
-                Err(_) => drop(self.brokers.remove(&broker)),
+            let is_last = index + 1 == servers.len();
+            let until = if is_last { deadline.min(now + timeout) } else { share(now, deadline, timeout) };
+            match self.ask_server(server, request, version, until) {
+                Ok(answer) => {
+                    self.servers.has_answered(server);
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    self.servers.was_silent(server, now);
+                    // That one has answered, in its way, says more than that others have not.
+                    if failure.kind() != io::ErrorKind::InvalidData {
+                        failure = io::Error::new(error.kind(), format!("{server}: {error}"));
+                    }
+                }
             }
         }
-        let mut unreachable = io::Error::new(io::ErrorKind::NotFound, "no broker is named");
-        for address in &self.bootstrap {
-            let answer = Link::open(address, &self.client_id).and_then(|mut link| {
-                let under_way = link.send(request, version)?;
-                link.wait_for::<R>(under_way, deadline.min(Instant::now() + timeout))
-            });
-            match answer {
-                Ok(answer) => return Ok(answer),
-                Err(error) => unreachable = io::Error::new(error.kind(), format!("{address}: {error}")),
-            }
+        Err(failure)
+    }
+
+    fn ask_server<R: Request>(
+        &mut self,
+        server: &str,
+        request: &R,
+        version: i16,
+        until: Instant,
+    ) -> io::Result<R::Response> {
+        let broker = self.brokers.iter().find(|(_, address)| *address == server);
+        if let Some(broker) = broker.map(|(broker, _)| *broker) {
+            return self.call(broker, request, version, until);
         }
-        Err(unreachable)
+        let mut link = Link::open(server, &self.client_id)?;
+        let under_way = link.send(request, version)?;
+        link.wait_for::<R>(under_way, until)
     }
 }
 

@@ -7,10 +7,11 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::error::{ParseResponseErrorCode, ResponseError};
-use kafka_protocol::messages::FindCoordinatorRequest;
+use kafka_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::{Request, StrBytes};
 
 use super::link::{Alarm, Link, UnderWay};
+use super::servers::{Servers, share};
 
 /// How long one broker may take to say where the coordinator is.
 const FIND_TIMEOUT: Duration = Duration::from_secs(2);
@@ -20,9 +21,8 @@ const FIND_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Coordinator {
     group: StrBytes,
     client_id: StrBytes,
-    /// Who can be asked for it, in turn.
-    servers: Vec<String>,
-    next_server: usize,
+    /// Who can be asked for it.
+    servers: Servers,
     address: Option<String>,
     link: Option<Link>,
 }
@@ -55,11 +55,9 @@ pub(super) enum CallError {
 }
 
 impl Coordinator {
-    /// Of `group`, to be found through the brokers at `bootstrap`: `host:port`, separated by commas. Connects to nothing
-    /// yet.
-    pub(super) fn new(bootstrap: &str, client_id: StrBytes, group: StrBytes) -> Self {
-        let servers = bootstrap.split(',').map(|address| address.trim().to_string()).collect();
-        Self { group, client_id, servers, next_server: 0, address: None, link: None }
+    /// Of `group`, in the cluster of `servers`. Connects to nothing yet.
+    pub(super) fn new(servers: &Servers, client_id: StrBytes, group: StrBytes) -> Self {
+        Self { group, client_id, servers: servers.clone(), address: None, link: None }
     }
 
     /// Calls the coordinator once.
@@ -112,29 +110,47 @@ impl Coordinator {
         Ok(link)
     }
 
-    fn ask_for_address(&mut self, patience: Patience<'_>) -> Result<String, CallError> {
-        let server = &self.servers[self.next_server % self.servers.len()];
-        self.next_server = self.next_server.wrapping_add(1);
-        let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![self.group.clone()]);
-        let deadline = patience.deadline.min(Instant::now() + FIND_TIMEOUT);
-        let answer = Link::open(server, &self.client_id)
-            .and_then(|mut link| link.send(&request, 4).map(|under_way| (link, under_way)))
-            .map_err(CallError::Unsent)
-            .and_then(|(mut link, under_way)| {
-                answer::<FindCoordinatorRequest>(&mut link, under_way, Patience { deadline, ..patience })
-            });
-        let answer = answer.map_err(|error| match error {
-            CallError::Unanswered(error) | CallError::Unsent(error) => {
-                CallError::Unsent(io::Error::new(error.kind(), format!("{server}: {error}")))
+    fn ask_for_address(&self, patience: Patience<'_>) -> Result<String, CallError> {
+        let servers = self.servers.in_turn([]);
+        let mut failure = CallError::Unsent(io::ErrorKind::NotFound.into());
+        for (index, server) in servers.iter().enumerate() {
+            let now = Instant::now();
+            if index > 0 && now >= patience.deadline {
+                break;
             }
-            error => error,
-        })?;
-        let found = answer.coordinators.into_iter().next();
-        let found = found.ok_or(CallError::Refused(ResponseError::CoordinatorNotAvailable))?;
-        match found.error_code.err() {
-            Some(error) => Err(CallError::Refused(error)),
-            None => Ok(format!("{}:{}", found.host, found.port)),
+            let is_last = index + 1 == servers.len();
+            let longest =
+                if is_last { now + FIND_TIMEOUT } else { share(now, patience.deadline, FIND_TIMEOUT) };
+            let deadline = patience.deadline.min(longest);
+            match self.ask_server(server, Patience { deadline, ..patience }) {
+                Ok(answer) => {
+                    self.servers.has_answered(server);
+                    return address_in(answer);
+                }
+                Err(CallError::Unanswered(error) | CallError::Unsent(error)) => {
+                    self.servers.was_silent(server, now);
+                    failure = CallError::Unsent(io::Error::new(error.kind(), format!("{server}: {error}")));
+                }
+                Err(error) => return Err(error),
+            }
         }
+        Err(failure)
+    }
+
+    fn ask_server(&self, server: &str, patience: Patience<'_>) -> Result<FindCoordinatorResponse, CallError> {
+        let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![self.group.clone()]);
+        let mut link = Link::open(server, &self.client_id).map_err(CallError::Unsent)?;
+        let under_way = link.send(&request, 4).map_err(CallError::Unsent)?;
+        answer::<FindCoordinatorRequest>(&mut link, under_way, patience)
+    }
+}
+
+fn address_in(answer: FindCoordinatorResponse) -> Result<String, CallError> {
+    let found = answer.coordinators.into_iter().next();
+    let found = found.ok_or(CallError::Refused(ResponseError::CoordinatorNotAvailable))?;
+    match found.error_code.err() {
+        Some(error) => Err(CallError::Refused(error)),
+        None => Ok(format!("{}:{}", found.host, found.port)),
     }
 }
 
@@ -151,7 +167,8 @@ fn answer<R: Request>(
         if Instant::now() >= patience.deadline {
             return Err(CallError::Unanswered(io::ErrorKind::TimedOut.into()));
         }
-        patience.alarm.wait([link.readiness()], look.min(patience.deadline));
+        let until = link.due().into_iter().chain([look, patience.deadline]).min();
+        patience.alarm.wait([link.readiness()], until.unwrap_or(look));
     }
 }
 

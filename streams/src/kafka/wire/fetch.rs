@@ -22,6 +22,7 @@ use rustix::event::PollFd;
 use super::leaders::{Backoff, Broker, Leader, Leaders};
 use super::link::{Link, UnderWay};
 use super::records::{Aborted, Batches};
+use super::servers::Servers;
 use crate::client::{ClientError, ErrorKind};
 use crate::kafka::error::kind_of_refusal;
 use crate::record::{ConsumerRecord, TopicPartition};
@@ -100,10 +101,10 @@ struct Source {
 }
 
 impl Fetch {
-    /// From the brokers at `bootstrap`. Connects to nothing yet.
-    pub(super) fn new(bootstrap: &str, client_id: StrBytes) -> Self {
+    /// From the cluster of `servers`. Connects to nothing yet.
+    pub(super) fn new(servers: &Servers, client_id: StrBytes) -> Self {
         Self {
-            leaders: Leaders::new(bootstrap, client_id.clone()),
+            leaders: Leaders::new(servers, client_id.clone()),
             client_id,
             partitions: Vec::new(),
             by_place: HashMap::new(),
@@ -200,10 +201,11 @@ impl Fetch {
 
     /// When there is something to do even if nothing comes.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        let sources = self.sources.values().filter_map(|source| match &source.under_way {
-            Some((_, since)) => Some(*since + ANSWER_TIMEOUT),
-            None => source.backoff.end(),
+        let sources = self.sources.values().flat_map(|source| match &source.under_way {
+            Some((_, since)) => [Some(*since + ANSWER_TIMEOUT), source.link.as_ref().and_then(Link::due)],
+            None => [source.backoff.end(), None],
         });
+        let sources = sources.flatten();
         let reading = self.partitions.iter().filter(|partition| !partition.is_stopped);
         let paused = reading.filter_map(|partition| partition.paused_until);
         // What is over by now has been done, or waits for something else of these.

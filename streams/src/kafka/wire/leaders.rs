@@ -10,6 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use rustix::event::PollFd;
 
 use super::link::{Link, UnderWay};
+use super::servers::Servers;
 
 /// A broker, by its number.
 pub(super) type Broker = i32;
@@ -21,9 +22,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Leaders {
     client_id: StrBytes,
-    bootstrap: Vec<String>,
-    /// How many times one of the brokers was asked.
-    asked: usize,
+    servers: Servers,
     /// `host:port` of each broker.
     brokers: HashMap<Broker, String>,
     leaders: HashMap<StrBytes, Topic>,
@@ -40,6 +39,7 @@ enum Topic {
 
 #[derive(Debug)]
 struct Question {
+    server: String,
     link: Link,
     under_way: UnderWay,
     deadline: Instant,
@@ -58,12 +58,11 @@ pub(super) enum Leader {
 }
 
 impl Leaders {
-    /// Known to the brokers at `bootstrap`: `host:port`, separated by commas. Connects to nothing yet.
-    pub(super) fn new(bootstrap: &str, client_id: StrBytes) -> Self {
+    /// Of the cluster of `servers`. Connects to nothing yet.
+    pub(super) fn new(servers: &Servers, client_id: StrBytes) -> Self {
         Self {
             client_id,
-            bootstrap: bootstrap.split(',').map(|address| address.trim().to_string()).collect(),
-            asked: 0,
+            servers: servers.clone(),
             brokers: HashMap::new(),
             leaders: HashMap::new(),
             question: None,
@@ -114,23 +113,27 @@ impl Leaders {
         let request = MetadataRequest::default()
             .with_topics(Some(topics.map(named).collect()))
             .with_allow_auto_topic_creation(false);
-        let opened = Link::open(&self.next_server(), &self.client_id)
+        let server = self.next_server();
+        let opened = Link::open(&server, &self.client_id)
             .and_then(|mut link| link.send(&request, 12).map(|under_way| (link, under_way)));
         // Until the answer shows that it was not in vain.
         self.backoff.fail(now);
         match opened {
             Ok((link, under_way)) => {
-                self.question = Some(Question { link, under_way, deadline: now + ANSWER_TIMEOUT });
+                let deadline = now + ANSWER_TIMEOUT;
+                self.question = Some(Question { server, link, under_way, deadline });
             }
-            Err(error) => tracing::debug!(%error, "asking for leaders"),
+            Err(error) => {
+                tracing::debug!(server, %error, "asking for leaders");
+                self.servers.was_silent(&server, now);
+            }
         }
     }
 
     /// Whose turn it is to be asked what all brokers know.
-    pub(super) fn next_server(&mut self) -> String {
-        self.asked = self.asked.wrapping_add(1);
-        let known: Vec<&String> = self.bootstrap.iter().chain(self.brokers.values()).collect();
-        known[self.asked % known.len()].clone()
+    pub(super) fn next_server(&self) -> String {
+        let known = self.brokers.values().map(String::as_str);
+        self.servers.in_turn(known).into_iter().next().unwrap_or_default()
     }
 
     /// How many brokers there are, as far as is known.
@@ -140,18 +143,22 @@ impl Leaders {
 
     /// Takes the answer to the question under way, if it has come. Whether anything has been learnt.
     pub(super) fn look(&mut self, now: Instant) -> bool {
-        let Some(question) = &mut self.question else { return false };
+        let Some(mut question) = self.question.take() else { return false };
+        let server = &question.server;
         match question.link.receive::<MetadataRequest>(question.under_way) {
-            Ok(None) if now < question.deadline => return false,
+            Ok(None) if now < question.deadline => {
+                self.question = Some(question);
+                return false;
+            }
             Ok(Some(answer)) => {
-                self.question = None;
+                self.servers.has_answered(server);
                 self.learn(answer);
                 return true;
             }
-            Ok(None) => tracing::debug!("no answer to a question for leaders"),
-            Err(error) => tracing::debug!(%error, "asking for leaders"),
+            Ok(None) => tracing::debug!(server, "no answer to a question for leaders"),
+            Err(error) => tracing::debug!(server, %error, "asking for leaders"),
         }
-        self.question = None;
+        self.servers.was_silent(server, now);
         false
     }
 
@@ -203,7 +210,9 @@ impl Leaders {
     /// When there is something to do without an answer.
     pub(super) fn due(&self) -> Option<Instant> {
         match &self.question {
-            Some(question) => Some(question.deadline),
+            Some(question) => {
+                Some(question.link.due().map_or(question.deadline, |due| due.min(question.deadline)))
+            }
             None => self.backoff.end(),
         }
     }

@@ -6,7 +6,7 @@
 use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
@@ -21,6 +21,9 @@ use super::spare::{Spare, Use};
 /// The longest answer that is taken for one.
 const MAX_ANSWER: usize = 256 << 20;
 
+/// After so long an address is taken for one at which nobody is.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// What stands before a request takes no more, as a rule.
 const MAX_HEADER: usize = 128;
 
@@ -29,6 +32,8 @@ const MAX_HEADER: usize = 128;
 pub(super) struct Link {
     stream: BufReader<TcpStream>,
     is_connected: bool,
+    /// When it began to connect to where it connects now.
+    begun: Instant,
     /// Where else the broker may be, if it is not there.
     others: std::vec::IntoIter<SocketAddr>,
     client_id: StrBytes,
@@ -58,10 +63,15 @@ pub(super) struct UnderWay {
 impl Link {
     /// Begins to connect to `host:port`.
     pub(super) fn open(address: &str, client_id: &StrBytes) -> io::Result<Self> {
-        let mut others = address.to_socket_addrs()?.collect::<Vec<_>>().into_iter();
+        Self::to_one_of(address.to_socket_addrs()?.collect(), client_id)
+    }
+
+    fn to_one_of(addresses: Vec<SocketAddr>, client_id: &StrBytes) -> io::Result<Self> {
+        let mut others = addresses.into_iter();
         Ok(Self {
             stream: BufReader::new(connect_to_one_of(&mut others)?),
             is_connected: false,
+            begun: Instant::now(),
             others,
             client_id: client_id.clone(),
             last: 0,
@@ -131,7 +141,7 @@ impl Link {
     ) -> io::Result<R::Response> {
         loop {
             let is_over = Instant::now() >= deadline;
-            wait(&mut [self.readiness()], deadline);
+            wait(&mut [self.readiness()], self.due().map_or(deadline, |due| due.min(deadline)));
             match self.receive::<R>(request)? {
                 Some(answer) => return Ok(answer),
                 None if is_over => return Err(io::ErrorKind::TimedOut.into()),
@@ -149,6 +159,11 @@ impl Link {
     /// Whether anything has gone out on it.
     pub(super) fn has_sent(&self) -> bool {
         self.is_connected
+    }
+
+    /// When to look at it again even if nothing comes: it connects to one address no longer than that.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (!self.is_connected).then(|| self.begun + CONNECT_TIMEOUT)
     }
 
     /// What to wait for.
@@ -172,15 +187,25 @@ impl Link {
                     self.is_connected = true;
                     self.sent += count;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if self.is_connected => return Err(error),
-                Err(error) => {
-                    let stream = connect_to_one_of(&mut self.others).map_err(|_| error)?;
-                    self.stream = BufReader::new(stream);
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.due().is_none_or(|due| Instant::now() < due) {
+                        return Ok(());
+                    }
+                    self.connect_elsewhere(io::ErrorKind::TimedOut.into())?;
                 }
+                Err(error) if self.is_connected => return Err(error),
+                Err(error) => self.connect_elsewhere(error)?,
             }
         }
+        Ok(())
+    }
+
+    /// The name may have another address; else it cannot be reached for this reason.
+    fn connect_elsewhere(&mut self, error: io::Error) -> io::Result<()> {
+        let stream = connect_to_one_of(&mut self.others).map_err(|_| error)?;
+        self.stream = BufReader::new(stream);
+        self.begun = Instant::now();
         Ok(())
     }
 
@@ -306,7 +331,6 @@ fn malformed(error: impl ToString) -> io::Error {
 mod tests {
     use std::net::{Shutdown, TcpListener};
     use std::thread;
-    use std::time::Duration;
 
     use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 
@@ -409,6 +433,45 @@ mod tests {
             assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused, "{refused}");
             assert!(!link.has_sent());
         }
+    }
+
+    #[test]
+    fn an_address_at_which_nobody_is_leaves_time_for_the_next() {
+        let (full, _waiting) = full_listener();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [&full, &listener].map(|listener| listener.local_addr().unwrap());
+        let broker = thread::spawn(move || {
+            let (mut broker, _) = listener.accept().unwrap();
+            broker.write_all(&answer(1, 27)).unwrap();
+            broker
+        });
+        let mut link = Link::to_one_of(addresses.to_vec(), &"test".into()).unwrap();
+        let under_way = link.send(&HeartbeatRequest::default(), VERSION).unwrap();
+        let came = link.wait_for::<HeartbeatRequest>(under_way, Instant::now() + PATIENCE).unwrap();
+        assert_eq!(came.error_code, 27);
+        drop(broker.join().unwrap());
+
+        let mut link = Link::to_one_of(vec![addresses[0]], &"test".into()).unwrap();
+        let start = Instant::now();
+        let under_way = link.send(&HeartbeatRequest::default(), VERSION).unwrap();
+        let error = link.wait_for::<HeartbeatRequest>(under_way, start + PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(Instant::now() < start + PATIENCE, "whoever has more time can try another server");
+    }
+
+    /// A listener to which no connection comes about any more.
+    fn full_listener() -> (TcpListener, Vec<TcpStream>) {
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        let listener = TcpListener::from(socket);
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            waiting.push(stream);
+        }
+        (listener, waiting)
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Member {
         };
         let (for_worker, alarm_of_worker) = alarm().map_err(failed)?;
         let (for_group, alarm_of_group) = alarm().map_err(failed)?;
-        let bootstrap = settings.bootstrap_servers();
+        let servers = settings.servers();
         let client_id = StrBytes::from_string(membership.client_id.clone());
         let terms = Terms {
             group: StrBytes::from_string(settings.on_cluster(&group)),
@@ -79,13 +79,13 @@ impl Member {
             heartbeat_interval: settings.heartbeat_interval(),
             max_poll_interval: settings.max_poll_interval(),
         };
-        let coordinator = || Coordinator::new(bootstrap, client_id.clone(), terms.group.clone());
+        let coordinator = || Coordinator::new(servers, client_id.clone(), terms.group.clone());
         let open = Open {
             shared: Arc::new(Shared::new(terms.max_poll_interval, for_worker, for_group)),
             alarm: alarm_of_worker,
             thread: Thread::Waiting(Box::new((coordinator(), alarm_of_group))),
             generation: None,
-            fetch: Fetch::new(bootstrap, client_id.clone()),
+            fetch: Fetch::new(servers, client_id.clone()),
             commits: coordinator(),
             terms,
         };

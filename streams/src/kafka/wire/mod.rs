@@ -20,6 +20,7 @@ mod producer;
 mod reader;
 mod rebalance;
 mod records;
+mod servers;
 mod spare;
 mod subscription;
 mod writer;
@@ -37,6 +38,7 @@ pub(super) use self::admin::ClusterAdmin;
 pub(super) use self::member::Member;
 pub(super) use self::producer::Producer;
 pub(super) use self::reader::PartitionReader;
+pub(super) use self::servers::Servers;
 pub(super) use self::writer::RecordWriter;
 
 /// How long the brokers may take to say what they speak.
@@ -44,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether the brokers speak what this module does.
 pub(super) fn is_spoken_by(settings: &Settings) -> Result<bool, ClientError> {
-    let mut cluster = Cluster::new(settings.bootstrap_servers(), "streams");
+    let mut cluster = Cluster::new(settings.servers(), "streams");
     let deadline = Instant::now() + PATIENCE;
     match cluster.versions(deadline) {
         Ok(versions) => {

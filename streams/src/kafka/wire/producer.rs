@@ -74,7 +74,7 @@ impl Producer {
         Self {
             id: transactional_id.to_string(),
             prefix: settings.prefix().to_string(),
-            cluster: Cluster::new(settings.bootstrap_servers(), &on_cluster),
+            cluster: Cluster::new(settings.servers(), &on_cluster),
             ids: [on_cluster.clone(), format!("{on_cluster}.2")]
                 .map(|id| TransactionalId(StrBytes::from_string(id))),
             identities: None,

@@ -50,13 +50,12 @@ pub(in crate::kafka) struct PartitionReader {
 
 impl PartitionReader {
     pub(in crate::kafka) fn new(settings: &Settings, group: &str) -> Self {
-        let bootstrap = settings.bootstrap_servers();
         let group_on_cluster = settings.on_cluster(group);
         Self {
             group: group.to_string(),
             names: Names::new(settings.prefix()),
-            cluster: Cluster::new(bootstrap, &group_on_cluster),
-            fetch: Fetch::new(bootstrap, StrBytes::from_string(group_on_cluster.clone())),
+            cluster: Cluster::new(settings.servers(), &group_on_cluster),
+            fetch: Fetch::new(settings.servers(), StrBytes::from_string(group_on_cluster.clone())),
             group_on_cluster: StrBytes::from_string(group_on_cluster),
         }
     }

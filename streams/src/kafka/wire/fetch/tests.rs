@@ -12,7 +12,7 @@ const PARTITIONS: i32 = 2;
 /// A reader of partition 0 from offset 0 on, whose broker has been asked.
 fn asked() -> (Fetch, FakeBroker, Asked) {
     let mut broker = FakeBroker::new();
-    let mut fetch = Fetch::new(&broker.address(), "test".into());
+    let mut fetch = Fetch::new(&Servers::new(&broker.address()), "test".into());
     assign(&mut fetch, &[(0, 0)]);
     let metadata = broker.next(|| fetch.advance(Instant::now()));
     broker.answer_metadata(metadata, PARTITIONS);
@@ -233,7 +233,7 @@ fn what_does_not_pass_is_told() {
 #[test]
 fn a_partition_that_is_not_there_is_told_once() {
     let mut broker = FakeBroker::new();
-    let mut fetch = Fetch::new(&broker.address(), "test".into());
+    let mut fetch = Fetch::new(&Servers::new(&broker.address()), "test".into());
     assign(&mut fetch, &[(0, 0), (5, 0)]);
     let metadata = broker.next(|| fetch.advance(Instant::now()));
     broker.answer_metadata(metadata, PARTITIONS);

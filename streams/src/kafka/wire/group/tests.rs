@@ -9,6 +9,7 @@ use kafka_protocol::messages::{
 use super::super::fake_broker::{Asked, BROKER, FakeBroker};
 use super::super::link::alarm;
 use super::super::rebalance::Rebalance;
+use super::super::servers::Servers;
 use super::*;
 use crate::record::TopicPartition;
 
@@ -37,7 +38,7 @@ impl Played {
         };
         let shared = Arc::new(Shared::new(terms.max_poll_interval, for_worker, for_group));
         shared.subscribe(vec!["t".into()]);
-        let coordinator = Coordinator::new(&broker.address(), "test".into(), GROUP);
+        let coordinator = Coordinator::new(&Servers::new(&broker.address()), "test".into(), GROUP);
         let ended = spawn(terms, coordinator, shared.clone(), alarm_of_group).unwrap();
         Self { broker, shared, alarm, ended }
     }

@@ -74,7 +74,7 @@ fn producer(steps: &[Step]) -> (Producer, Played) {
     let (stop, stopped) = mpsc::channel();
     let steps = steps.to_vec();
     let thread = thread::spawn(move || play(broker, steps.into(), &stopped));
-    let mut producer = Producer::new(&Settings(config), "a");
+    let mut producer = Producer::new(&Settings::new(config), "a");
     producer.init_transactions().unwrap();
     (producer, Played { stop, thread })
 }

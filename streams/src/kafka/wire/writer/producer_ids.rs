@@ -10,6 +10,7 @@ use rustix::event::PollFd;
 
 use super::super::leaders::Backoff;
 use super::super::link::{Link, UnderWay};
+use super::super::servers::Servers;
 
 const VERSION: i16 = 5;
 /// How long a broker may take to answer.
@@ -21,6 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Asks any broker for a number, until one has answered.
 #[derive(Debug)]
 pub(super) struct ProducerIds {
+    servers: Servers,
     client_id: StrBytes,
     id: Option<i64>,
     question: Option<Question>,
@@ -29,15 +31,16 @@ pub(super) struct ProducerIds {
 
 #[derive(Debug)]
 struct Question {
+    server: String,
     link: Link,
     under_way: UnderWay,
     deadline: Instant,
 }
 
 impl ProducerIds {
-    pub(super) fn new(client_id: StrBytes) -> Self {
+    pub(super) fn new(servers: &Servers, client_id: StrBytes) -> Self {
         let backoff = Backoff::between(FIRST_PAUSE, LONGEST_PAUSE);
-        Self { client_id, id: None, question: None, backoff }
+        Self { servers: servers.clone(), client_id, id: None, question: None, backoff }
     }
 
     /// The number, if there is one.
@@ -61,54 +64,58 @@ impl ProducerIds {
     ) -> Result<(), ResponseError> {
         let refused = self.look(now);
         if self.id.is_none() && self.question.is_none() && self.backoff.is_over(now) {
-            self.ask(&server(), now);
+            self.ask(server(), now);
         }
         refused
     }
 
-    fn ask(&mut self, server: &str, now: Instant) {
+    fn ask(&mut self, server: String, now: Instant) {
         let request = InitProducerIdRequest::default()
             .with_transactional_id(None)
             .with_producer_id(ProducerId(-1))
             .with_producer_epoch(-1)
             .with_transaction_timeout_ms(i32::MAX);
-        let opened = Link::open(server, &self.client_id)
+        let opened = Link::open(&server, &self.client_id)
             .and_then(|mut link| link.send(&request, VERSION).map(|under_way| (link, under_way)));
         match opened {
             Ok((link, under_way)) => {
-                self.question = Some(Question { link, under_way, deadline: now + ANSWER_TIMEOUT });
+                let deadline = now + ANSWER_TIMEOUT;
+                self.question = Some(Question { server, link, under_way, deadline });
             }
-            Err(error) => self.fail(&error, now),
+            Err(error) => self.unanswered(&server, &error, now),
         }
     }
 
     fn look(&mut self, now: Instant) -> Result<(), ResponseError> {
-        let Some(question) = &mut self.question else { return Ok(()) };
+        let Some(mut question) = self.question.take() else { return Ok(()) };
         let answer = match question.link.receive::<InitProducerIdRequest>(question.under_way) {
-            Ok(None) if now < question.deadline => return Ok(()),
+            Ok(None) if now < question.deadline => {
+                self.question = Some(question);
+                return Ok(());
+            }
             Ok(None) => Err(io::ErrorKind::TimedOut.into()),
             Ok(Some(answer)) => Ok(answer),
             Err(error) => Err(error),
         };
-        self.question = None;
         match answer {
-            Ok(answer) => match answer.error_code.err() {
-                None => {
-                    self.id = Some(answer.producer_id.0);
-                    self.backoff.succeed();
-                }
-                Some(error) => {
-                    self.fail(&io::Error::other(error.to_string()), now);
+            Ok(answer) => {
+                self.servers.has_answered(&question.server);
+                if let Some(error) = answer.error_code.err() {
+                    tracing::debug!(%error, "asking for a producer's id");
+                    self.backoff.fail(now);
                     return Err(error);
                 }
-            },
-            Err(error) => self.fail(&error, now),
+                self.id = Some(answer.producer_id.0);
+                self.backoff.succeed();
+            }
+            Err(error) => self.unanswered(&question.server, &error, now),
         }
         Ok(())
     }
 
-    fn fail(&mut self, error: &io::Error, now: Instant) {
-        tracing::debug!(%error, "asking for a producer's id");
+    fn unanswered(&mut self, server: &str, error: &io::Error, now: Instant) {
+        tracing::debug!(server, %error, "asking for a producer's id");
+        self.servers.was_silent(server, now);
         self.backoff.fail(now);
     }
 
@@ -120,7 +127,9 @@ impl ProducerIds {
     /// When there is something to do without an answer.
     pub(super) fn due(&self) -> Option<Instant> {
         match &self.question {
-            Some(question) => Some(question.deadline),
+            Some(question) => {
+                Some(question.link.due().map_or(question.deadline, |due| due.min(question.deadline)))
+            }
             None => self.backoff.end(),
         }
     }

@@ -113,7 +113,10 @@ impl Route {
     /// When there is something to do without an answer.
     pub(super) fn due(&self) -> Option<Instant> {
         match &self.sent {
-            Some(sent) => Some(sent.since + ANSWER_TIMEOUT),
+            Some(sent) => {
+                let connecting = self.link.as_ref().and_then(Link::due);
+                connecting.into_iter().chain([sent.since + ANSWER_TIMEOUT]).min()
+            }
             None => self.backoff.end(),
         }
     }

@@ -44,8 +44,8 @@ impl Sender {
     pub(super) fn new(settings: &Settings, queue: Arc<Queue>) -> Self {
         let client_id = StrBytes::from_static_str("writer");
         Self {
-            producer_ids: ProducerIds::new(client_id.clone()),
-            leaders: Leaders::new(settings.bootstrap_servers(), client_id.clone()),
+            producer_ids: ProducerIds::new(settings.servers(), client_id.clone()),
+            leaders: Leaders::new(settings.servers(), client_id.clone()),
             client_id,
             prefix: settings.prefix().to_string(),
             queue,

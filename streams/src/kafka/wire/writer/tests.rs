@@ -56,7 +56,7 @@ fn batch(partition: i32, epoch: i16, sequence: i32, count: i32) -> Batch {
 }
 
 fn settings(address: String) -> Settings {
-    Settings(KafkaConfig { topic_prefix: "p.".to_string(), ..KafkaConfig::new(address) })
+    Settings::new(KafkaConfig { topic_prefix: "p.".to_string(), ..KafkaConfig::new(address) })
 }
 
 fn value(number: i64) -> ProducerRecord {
