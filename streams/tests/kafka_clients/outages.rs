@@ -1,18 +1,23 @@
 //! Brokers that go away, and come back.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use local_kafka::{Config, LocalKafka};
 use streams::kafka::{Kafka, KafkaConfig};
-use streams::{Cleanup, ClientSupplier, ErrorKind, GroupConsumer, GroupEvent, Membership, ProducerRecord};
+use streams::{
+    Cleanup, ClientSupplier, ErrorKind, GroupConsumer, GroupEvent, Membership, ProducerRecord,
+    TransactionalProducer,
+};
 
 use crate::cluster::{
-    PATIENCE, assigned_from_beginning, assignment, config, consumer, create, place, producer, record,
-    records, soon, values,
+    PATIENCE, assigned_from_beginning, assignment, config, consumer, create, place, producer, read, record,
+    records, retried, soon, values,
 };
+use crate::proxy::Proxy;
 
 /// Writes one record in a transaction, as often as it takes; a producer that is thrown away is replaced.
 fn write_at_last(kafka: &Kafka, record: &ProducerRecord) {
@@ -108,6 +113,104 @@ fn clients_go_on_after_a_restart() {
         next = next_value(&mut *consumer, &mut from);
     }
     assert_eq!(next, "after");
+}
+
+/// Writes records in transactions of one producer, which is never replaced, until `is_enough`; one that was aborted is
+/// begun again with the same record. The values that were committed.
+fn transactions(
+    producer: &mut dyn TransactionalProducer,
+    from: usize,
+    mut is_enough: impl FnMut(usize) -> bool,
+) -> Vec<String> {
+    let mut committed = Vec::new();
+    while !is_enough(committed.len()) {
+        let value = (from + committed.len()).to_string();
+        producer.begin().unwrap();
+        let sent = producer.send(record(&place("in", 0), "k", &value), None);
+        match sent.and_then(|()| producer.commit()) {
+            Ok(()) => committed.push(value),
+            Err(error) if error.kind == ErrorKind::Abortable => producer.abort().unwrap(),
+            Err(error) => panic!("{value}: {error}"),
+        }
+    }
+    committed
+}
+
+#[track_caller]
+fn check_committed(kafka: &Kafka, committed: &[String]) {
+    let mut reader = kafka.reader("app").unwrap();
+    reader.assign(&[(place("in", 0), 0)]).unwrap();
+    assert_eq!(values(&read(&mut *reader, committed.len())), committed);
+    let end = retried("the end", || reader.watermarks(&[place("in", 0)]))[0].high;
+    soon("nothing more", || {
+        assert!(reader.poll(Duration::from_millis(100)).unwrap().is_none());
+        (reader.position(&place("in", 0)).unwrap() == Some(end)).then_some(())
+    });
+}
+
+#[test]
+fn a_producer_outlives_restarts_of_its_broker() {
+    let mut broker = LocalKafka::start(Config::from_env()).unwrap();
+    // A slow machine's broker takes its time to come back.
+    let transaction_timeout = Duration::from_secs(30);
+    let kafka = Kafka::new(KafkaConfig { transaction_timeout, ..config(&broker, "in-the-midst") });
+    create(&kafka, "in", 1, Cleanup::Delete);
+    let mut producer = producer(&kafka, "p");
+    let mut committed = transactions(&mut *producer, 0, |count| count == 100);
+    for is_killed in [false, true] {
+        let (begun, has_begun) = mpsc::channel();
+        let is_back = AtomicBool::new(false);
+        let of_round = thread::scope(|scope| {
+            let from = committed.len();
+            let (producer, is_back) = (&mut producer, &is_back);
+            let writing = scope.spawn(move || {
+                transactions(&mut **producer, from, |count| {
+                    if count == 100 {
+                        begun.send(()).unwrap();
+                    }
+                    count > 200 && is_back.load(Ordering::Relaxed)
+                })
+            });
+            has_begun.recv_timeout(PATIENCE).unwrap();
+            let start = Instant::now();
+            if is_killed { broker.kill() } else { broker.stop() }.unwrap();
+            broker.restart().unwrap();
+            println!("away for {:?}", start.elapsed());
+            is_back.store(true, Ordering::Relaxed);
+            writing.join().unwrap()
+        });
+        committed.extend(of_round);
+    }
+    check_committed(&kafka, &committed);
+}
+
+#[test]
+fn a_transaction_whose_end_is_not_answered_is_ended_all_the_same() {
+    const ROUNDS: usize = 5;
+    let proxy = Proxy::new();
+    let mut settings = Config::from_env();
+    settings.settings.insert("advertised.listeners".to_string(), format!("BROKER://{}", proxy.address()));
+    let broker = LocalKafka::start(settings).unwrap();
+    proxy.lead_to(broker.bootstrap_servers());
+    let kafka = Kafka::new(KafkaConfig::new(proxy.address()));
+    create(&kafka, "in", 1, Cleanup::Delete);
+    let mut producer = producer(&kafka, "p");
+    let mut committed = Vec::new();
+    for round in 0..ROUNDS {
+        for is_committed in [true, false] {
+            let value = format!("{round}, {is_committed}");
+            producer.begin().unwrap();
+            producer.send(record(&place("in", 0), "k", &value), None).unwrap();
+            producer.flush().unwrap();
+            proxy.cut();
+            let start = Instant::now();
+            if is_committed { producer.commit() } else { producer.abort() }.unwrap();
+            println!("ended in {:?}", start.elapsed());
+            assert!(!proxy.is_cutting(), "its answer was lost");
+            committed.extend(is_committed.then_some(value));
+        }
+    }
+    check_committed(&kafka, &committed);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod clock;
 mod harness;
 mod punctuation;
+mod restart;
 mod unreadable;
 
 use std::time::Duration;

@@ -31,6 +31,8 @@ const BACKOFF: [Duration; 5] = [
 
 /// How long one of several brokers may take to say what another one can say too.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a coordinator may take to answer, before the request is sent once more.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(3);
 /// A connection that was used so recently is not looked at before it is used again.
 const RECENT: Duration = Duration::from_secs(1);
 
@@ -163,6 +165,8 @@ impl Cluster {
 
     /// Calls the coordinator of `key`, until it answers with something else than that another time, or another broker,
     /// would be better. `code` tells the answer's error.
+    ///
+    /// What was not answered is sent again as it was, so the request has to be one that may be carried out twice.
     pub(super) fn call_coordinator<R: Request>(
         &mut self,
         coordinated: Coordinated,
@@ -173,21 +177,24 @@ impl Cluster {
         code: impl Fn(&R::Response) -> i16,
     ) -> Result<R::Response, CallError> {
         for attempt in 0.. {
-            let refusal = match self.coordinator(coordinated, key, deadline) {
-                Ok(broker) => {
-                    let answer = self.call(broker, request, version, deadline)?;
-                    match code(&answer).err() {
-                        None => return Ok(answer),
-                        Some(error) => error,
-                    }
-                }
-                Err(CallError::Refused(error)) => error,
-                Err(error) => return Err(error),
+            let until = share(Instant::now(), deadline, LONGEST_ATTEMPT);
+            let answer = self.coordinator(coordinated, key, until).and_then(|broker| {
+                let until = share(Instant::now(), deadline, LONGEST_ATTEMPT);
+                Ok(self.call(broker, request, version, until)?)
+            });
+            let failure = match answer.map(|answer| (code(&answer).err(), answer)) {
+                Ok((None, answer)) => return Ok(answer),
+                Ok((Some(error), _)) => CallError::Refused(error),
+                Err(error) => error,
             };
-            if !is_passing(refusal) || Instant::now() >= deadline {
-                return Err(CallError::Refused(refusal));
+            let may_pass = match &failure {
+                CallError::Refused(error) => is_passing(*error),
+                CallError::NoAnswer(_) => true,
+            };
+            if !may_pass || Instant::now() >= deadline {
+                return Err(failure);
             }
-            if refusal != ResponseError::ConcurrentTransactions {
+            if !matches!(failure, CallError::Refused(ResponseError::ConcurrentTransactions)) {
                 self.coordinators.remove(&(coordinated, key.clone()));
             }
             wait(attempt);

@@ -327,7 +327,8 @@ impl Group {
             .with_generation_id(generation.generation)
             .with_member_id(generation.member.clone());
         let left = self.terms.session_timeout.saturating_sub(heard.elapsed());
-        let answer = self.call(&request, 4, left.max(MIN_PAUSE)).and_then(|answer| {
+        // Before its session is over, another one may be answered.
+        let answer = self.call(&request, 4, (left / 2).max(MIN_PAUSE)).and_then(|answer| {
             answer.error_code.err().map_or(Ok(()), |error| Err(CallError::Refused(error)))
         });
         let fate = match answer {

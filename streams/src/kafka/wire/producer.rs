@@ -31,6 +31,7 @@ use super::batch::Identity;
 use super::cluster::{Broker, CallError, Cluster, Coordinated, is_passing, wait};
 use super::link::UnderWay;
 use super::produce::{self, Refusal};
+use super::servers::share;
 use crate::client::{ClientError, ErrorKind, GroupMetadata, TransactionalProducer};
 use crate::kafka::config::Settings;
 use crate::kafka::error::kind_of_refusal;
@@ -49,7 +50,8 @@ pub(in crate::kafka) struct Producer {
     /// Whose turn it is.
     turn: usize,
     timeout: Duration,
-    /// How long a call may take: what is left of a transaction by then the broker aborts itself.
+    /// How long a call may take: what is left of a transaction by then the broker aborts itself. A commit may take twice
+    /// as long: it is decided once the coordinator has heard of it.
     limit: Duration,
     cluster: Cluster,
     /// Why nothing more can be done with these identities.
@@ -241,8 +243,10 @@ impl Producer {
     /// Takes the answers to all that is on its way. Why something has to be sent again, if so.
     fn receive(&mut self, deadline: Instant) -> Result<Option<String>, ClientError> {
         let (mut again, mut failure) = (None, None);
+        // What is not answered by then is sent again, and there has to be time for it.
+        let until = share(Instant::now(), deadline, self.limit);
         for InFlight { broker, request } in std::mem::take(&mut self.in_flight) {
-            match self.cluster.receive::<ProduceRequest>(broker, request, deadline) {
+            match self.cluster.receive::<ProduceRequest>(broker, request, until) {
                 Ok(answer) => self.take(answer, &mut again, &mut failure),
                 Err(error) => again = Some(error.to_string()),
             }
@@ -334,7 +338,10 @@ impl Producer {
             .with_producer_id(ProducerId(identity.producer))
             .with_producer_epoch(identity.epoch)
             .with_committed(committed);
-        let (id, deadline) = (self.transactional_id().0, self.deadline());
+        // The end may be asked for any number of times: the coordinator knows by the epoch that it is this transaction's,
+        // and tells the next epoch again. What else has happened to it meanwhile it tells as an error.
+        let limit = if committed { self.limit * 2 } else { self.limit };
+        let (id, deadline) = (self.transactional_id().0, Instant::now() + limit);
         let ended =
             self.cluster.call_coordinator(Coordinated::Transactions, &id, &request, 5, deadline, |answer| {
                 answer.error_code
@@ -365,10 +372,10 @@ impl Producer {
 
     /// Waits for the answers that are still to come: nobody needs them any more, but the connections.
     fn drain(&mut self) {
-        let deadline = self.deadline();
+        let until = share(Instant::now(), self.deadline(), self.limit);
         for InFlight { broker, request } in std::mem::take(&mut self.in_flight) {
             // A connection that fails is given up.
-            let _ = self.cluster.receive::<ProduceRequest>(broker, request, deadline);
+            let _ = self.cluster.receive::<ProduceRequest>(broker, request, until);
         }
     }
 }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{
-    ApiKey, BrokerId, EndTxnResponse, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdResponse,
+    ApiKey, BrokerId, EndTxnResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+    InitProducerIdResponse, TxnOffsetCommitResponse,
 };
 use kafka_protocol::records::RecordBatchDecoder;
 
@@ -21,12 +22,14 @@ const FIRST_OFFSET: i64 = 100;
 enum Step {
     /// Takes it.
     Take,
-    /// Refuses one partition of it.
+    /// Refuses one partition of it, or the end.
     Refuse(i32, ResponseError),
     /// Says nothing, and closes the connection.
     HangUp,
+    /// Says nothing.
+    Swallow,
 }
-use Step::{HangUp, Refuse, Take};
+use Step::{HangUp, Refuse, Swallow, Take};
 
 /// What came to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,10 @@ enum Seen {
         epoch: i16,
         committed: bool,
     },
+    Offsets {
+        id: String,
+        epoch: i16,
+    },
 }
 
 fn records(id: &str, epoch: i16, partitions: &[(i32, i32, i32)]) -> Seen {
@@ -50,6 +57,10 @@ fn records(id: &str, epoch: i16, partitions: &[(i32, i32, i32)]) -> Seen {
 
 fn end(id: &str, epoch: i16, committed: bool) -> Seen {
     Seen::End { id: id.to_string(), epoch, committed }
+}
+
+fn offsets(id: &str, epoch: i16) -> Seen {
+    Seen::Offsets { id: id.to_string(), epoch }
 }
 
 /// A broker on a thread of its own.
@@ -70,7 +81,11 @@ impl Played {
 /// after them.
 fn producer(steps: &[Step]) -> (Producer, Played) {
     let broker = FakeBroker::new();
-    let config = KafkaConfig { topic_prefix: "p.".to_string(), ..KafkaConfig::new(broker.address()) };
+    let config = KafkaConfig {
+        topic_prefix: "p.".to_string(),
+        transaction_timeout: Duration::from_millis(1),
+        ..KafkaConfig::new(broker.address())
+    };
     let (stop, stopped) = mpsc::channel();
     let steps = steps.to_vec();
     let thread = thread::spawn(move || play(broker, steps.into(), &stopped));
@@ -99,6 +114,7 @@ fn play(mut broker: FakeBroker, mut steps: VecDeque<Step>, stopped: &mpsc::Recei
                 seen.push(seen_records(&request));
                 match steps.pop_front().unwrap_or(Take) {
                     HangUp => asked.hang_up(),
+                    Swallow => {}
                     Take => asked.answer::<ProduceRequest>(&written(&request, None)),
                     Refuse(partition, error) => {
                         asked.answer::<ProduceRequest>(&written(&request, Some((partition, error))));
@@ -115,7 +131,19 @@ fn play(mut broker: FakeBroker, mut steps: VecDeque<Step>, stopped: &mpsc::Recei
                             .with_producer_id(request.producer_id)
                             .with_producer_epoch(request.producer_epoch + 1),
                     ),
-                    _ => asked.hang_up(),
+                    Refuse(_, error) => asked
+                        .answer::<EndTxnRequest>(&EndTxnResponse::default().with_error_code(error.code())),
+                    Swallow => {}
+                    HangUp => asked.hang_up(),
+                }
+            }
+            ApiKey::TxnOffsetCommit => {
+                let request: TxnOffsetCommitRequest = asked.request();
+                seen.push(offsets(&request.transactional_id, request.producer_epoch));
+                match steps.pop_front().unwrap_or(Take) {
+                    Swallow => {}
+                    HangUp => asked.hang_up(),
+                    _ => asked.answer::<TxnOffsetCommitRequest>(&TxnOffsetCommitResponse::default()),
                 }
             }
             other => panic!("nobody should ask for {other:?}"),
@@ -213,11 +241,26 @@ fn two_ids_take_turns_and_each_transaction_has_an_epoch() {
 
 #[test]
 fn what_is_not_answered_is_sent_again_as_it_was() {
-    let (mut producer, broker) = producer(&[HangUp]);
-    begun(&mut producer, &[0, 1]);
-    producer.commit().unwrap();
-    let sent = records("p.a", 0, &[(0, 0, 1), (1, 0, 1)]);
-    assert_eq!(broker.seen(), [sent.clone(), sent, end("p.a", 0, true)]);
+    for step in [HangUp, Swallow] {
+        let (mut producer, broker) = producer(&[step]);
+        begun(&mut producer, &[0, 1]);
+        producer.commit().unwrap();
+        let sent = records("p.a", 0, &[(0, 0, 1), (1, 0, 1)]);
+        assert_eq!(broker.seen(), [sent.clone(), sent, end("p.a", 0, true)], "{step:?}");
+    }
+}
+
+#[test]
+fn offsets_that_are_not_answered_are_sent_again() {
+    for step in [HangUp, Swallow] {
+        let (mut producer, broker) = producer(&[step]);
+        producer.begin().unwrap();
+        let generation = Generation { group: "g".into(), member: "m".into(), generation: 1 };
+        let place = TopicPartition::new("t", 0);
+        producer.send_offsets(&[(place, 5)], &GroupMetadata(Arc::new(generation))).unwrap();
+        producer.commit().unwrap();
+        assert_eq!(broker.seen(), [offsets("p.a", 0), offsets("p.a", 0), end("p.a", 0, true)], "{step:?}");
+    }
 }
 
 #[test]
@@ -264,11 +307,46 @@ fn what_will_not_succeed_dooms_the_transaction() {
 }
 
 #[test]
-fn an_end_without_an_answer_is_the_end() {
-    let (mut producer, broker) = producer(&[Take, HangUp]);
+fn an_end_that_is_not_answered_is_asked_for_again() {
+    for (step, is_committed) in [(HangUp, true), (Swallow, true), (HangUp, false), (Swallow, false)] {
+        // The coordinator has heard of it, and is not done with it when it is asked again.
+        let busy = Refuse(0, ResponseError::ConcurrentTransactions);
+        let (mut producer, broker) = producer(&[Take, step, busy]);
+        begun(&mut producer, &[0]);
+        producer.flush().unwrap();
+        if is_committed { producer.commit() } else { producer.abort() }.unwrap();
+        for _ in 0..2 {
+            begun(&mut producer, &[0]);
+            producer.commit().unwrap();
+        }
+        let ended = end("p.a", 0, is_committed);
+        let one = |id: &str, epoch| [records(id, epoch, &[(0, 0, 1)]), end(id, epoch, true)];
+        let first = [records("p.a", 0, &[(0, 0, 1)]), ended.clone(), ended.clone(), ended];
+        let expected = [&first[..], &one("p.a.2", 0), &one("p.a", 1)].concat();
+        assert_eq!(broker.seen(), expected, "{step:?}");
+    }
+}
+
+/// A transaction ends in none of these ways, and so does what comes after it.
+#[track_caller]
+fn check_fenced(steps: &[Step]) {
+    let (mut producer, broker) = producer(&[&[Take], steps].concat());
     begun(&mut producer, &[0]);
     assert_eq!(producer.commit().unwrap_err().kind, ErrorKind::Fenced);
     assert_eq!(producer.begin().unwrap_err().kind, ErrorKind::Fenced);
+    drop(broker);
+}
+
+#[test]
+fn an_end_of_which_nobody_tells_is_the_producers_end() {
+    check_fenced(&[HangUp; 10_000]);
+    // It has been aborted meanwhile, or somebody else has its id.
+    check_fenced(&[HangUp, Refuse(0, ResponseError::ProducerFenced)]);
+    check_fenced(&[HangUp, Refuse(0, ResponseError::InvalidTxnState)]);
+
+    let (mut producer, broker) = producer(&[Take, Refuse(0, ResponseError::ProducerFenced)]);
+    begun(&mut producer, &[0]);
+    assert_eq!(producer.commit().unwrap_err().kind, ErrorKind::Fenced);
     producer.init_transactions().unwrap();
     begun(&mut producer, &[0]);
     producer.commit().unwrap();
