@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::ids::OrderId;
 use crate::new_order::NewOrder;
 
 /// What is asked of an order: the value on `order-requests`, told apart by its
@@ -16,6 +17,14 @@ pub enum OrderRequest {
         /// When HTTP took it.
         requested_at: Timestamp,
     },
+}
+
+impl OrderRequest {
+    /// The order that it is about.
+    pub fn order_id(&self) -> &OrderId {
+        let Self::Create { order, .. } = self;
+        &order.id
+    }
 }
 
 impl Serialize for OrderRequest {

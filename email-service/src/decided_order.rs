@@ -1,6 +1,6 @@
 //! An order on its way to the tier topics.
 
-use domain::{CustomerId, OrderState, Timestamp, state_of};
+use domain::{CustomerId, OrderId, OrderState, Timestamp, state_of};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
@@ -16,6 +16,7 @@ pub struct DecidedOrder {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Head {
+    pub(crate) id: OrderId,
     pub(crate) customer_id: CustomerId,
     pub(crate) state: OrderState,
     pub(crate) attempt: u32,
@@ -65,8 +66,8 @@ mod tests {
             let json = encode_value(&order).unwrap();
             prop_assert_eq!(DecidedOrder::may_be_in(&json), order.state.is_final());
             let read: DecidedOrder = decode_value(&json).unwrap();
-            let Order { customer_id, state, attempt, created_at, .. } = order.clone();
-            prop_assert_eq!(&read.head, &Head { customer_id, state, attempt, created_at });
+            let Order { id, customer_id, state, attempt, created_at, .. } = order.clone();
+            prop_assert_eq!(&read.head, &Head { id, customer_id, state, attempt, created_at });
             prop_assert_eq!(encode_value(&read).unwrap(), json);
             let whole = TierRecord { order, customer: None };
             let passed_on = encode_value(&TierRecord { order: read, customer: None }).unwrap();

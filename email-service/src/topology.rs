@@ -1,8 +1,8 @@
 //! email-service's topology: each decided order, with its customer, goes to the topic of the customer's level.
 
-use domain::{Customer, CustomerId, Level, OrderState, TierRecord};
+use domain::{Customer, CustomerId, Level, OrderId, OrderState, TierRecord};
 use service::topics;
-use streams::{GlobalTable, Store, Topic, Topology};
+use streams::{GlobalTable, Store, Topology};
 
 use crate::decided_order::DecidedOrder;
 use crate::deduplicate::Deduplicate;
@@ -31,15 +31,20 @@ pub fn topology() -> EmailTopology {
     let customers = builder.global_table(&topics::CUSTOMERS);
     let decided = builder.store("decided");
     let waiting = builder.store("waiting");
+    let tiers = topics::TIERS.map(|topic| topic.values_as(order_id));
 
     builder
-        .source_if(&topics::ORDERS.values_as(), DecidedOrder::may_be_in)
+        .source_if(&topics::ORDERS.values_as(|order: &DecidedOrder| &order.head.id), DecidedOrder::may_be_in)
         .commit_late(|_, _| true)
         .process(Deduplicate { decided })
         .process(FindCustomer { customers, waiting })
-        .sink_by(&topics::TIERS.map(Topic::values_as), |_, record| tier(record));
+        .sink_by(&tiers, |_, record| tier(record));
 
     EmailTopology { topology: builder.build(), customers, decided, waiting }
+}
+
+fn order_id(record: &TierRecord<DecidedOrder>) -> &OrderId {
+    &record.order.head.id
 }
 
 /// Which of [`topics::TIERS`] a record belongs to. Whom nobody knows has the level that everybody has.

@@ -1,11 +1,12 @@
-//! What this service reads of an order; the order's id is its key.
+//! What this service reads of an order.
 
-use domain::{OrderState, ProductId};
+use domain::{OrderId, OrderState, ProductId};
 use serde::Deserialize;
 
 /// An order without money and without history. What its JSON says of these may be anything.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Basket {
+    pub(crate) id: OrderId,
     pub(crate) state: OrderState,
     pub(crate) attempt: u32,
     pub(crate) lines: Vec<Pieces>,
@@ -29,15 +30,15 @@ mod tests {
     use super::*;
 
     fn read_from(order: &Order) -> Basket {
-        let Order { state, attempt, lines, .. } = order.clone();
+        let Order { id, state, attempt, lines, .. } = order.clone();
         let pieces = |OrderLine { product_id, quantity, .. }| Pieces { product_id, quantity };
-        Basket { state, attempt, lines: lines.into_iter().map(pieces).collect() }
+        Basket { id, state, attempt, lines: lines.into_iter().map(pieces).collect() }
     }
 
     /// Whether an order with such a line is read, and if not, why.
     #[track_caller]
     fn check(line: &str, expected: Option<&str>) {
-        let json = format!(r#"{{"state":"CREATED","attempt":1,"lines":[{line}],"total":{{}}}}"#);
+        let json = format!(r#"{{"id":"o","state":"CREATED","attempt":1,"lines":[{line}],"total":{{}}}}"#);
         let error = decode_value::<Basket>(json.as_bytes()).err().map(|error| error.to_string());
         match (&error, expected) {
             (None, None) => {}

@@ -15,11 +15,12 @@ use serde::de::DeserializeOwned;
 
 use crate::dead_letter::shortened;
 use crate::guard::caught;
+use crate::topic::KeyOf;
 
 /// A key of a topic or store: whatever has a text form that can be read back.
-pub trait Key: Display + FromStr<Err: Display> + Clone + Send + Sync + 'static {}
+pub trait Key: Display + FromStr<Err: Display> + PartialEq + Clone + Send + Sync + 'static {}
 
-impl<T: Display + FromStr<Err: Display> + Clone + Send + Sync + 'static> Key for T {}
+impl<T: Display + FromStr<Err: Display> + PartialEq + Clone + Send + Sync + 'static> Key for T {}
 
 /// A value of a topic or store: whatever serde can write and read.
 pub trait Value: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
@@ -48,6 +49,24 @@ pub enum DecodeError {
     /// A value that is not the JSON of its type.
     #[error("the value is not what this topic or store holds: {0}")]
     Value(String),
+    /// A value that names another key than the one that it stands under.
+    #[error("the value names {named:?}, but the record's key is {key:?}")]
+    OtherKey {
+        /// The record's key.
+        key: String,
+        /// The key that the value names.
+        named: String,
+    },
+}
+
+impl DecodeError {
+    /// Its name in a dead letter.
+    pub fn exception(&self) -> &'static str {
+        match self {
+            DecodeError::OtherKey { .. } => "MismatchedKey",
+            _ => "DecodeError",
+        }
+    }
 }
 
 /// A value that serde cannot write as JSON.
@@ -77,6 +96,20 @@ pub fn decode_key<K: Key>(bytes: &[u8]) -> Result<K, DecodeError> {
     };
     let text = std::str::from_utf8(bytes).map_err(|e| error(e.to_string()))?;
     read(|| text.parse().map_err(|e: K::Err| e.to_string())).map_err(error)
+}
+
+/// The key and the value of a record, which names its key where `key_of` says so.
+pub(crate) fn decode_record<K: Key, V: ReadValue>(
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    key_of: KeyOf<K, V>,
+) -> Result<(K, V), DecodeError> {
+    let key: K = decode_key(key.ok_or(DecodeError::Missing("key"))?)?;
+    let value: V = decode_value(value.ok_or(DecodeError::Missing("value"))?)?;
+    match key_of.map(|key_of| key_of(&value)).filter(|named| **named != key) {
+        Some(named) => Err(DecodeError::OtherKey { key: key.to_string(), named: named.to_string() }),
+        None => Ok((key, value)),
+    }
 }
 
 /// The bytes of a value.

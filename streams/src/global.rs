@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::Timestamp;
-use crate::codec::{DecodeError, Key, Value, decode_key, decode_value};
+use crate::codec::{DecodeError, Key, Value, decode_record};
 use crate::end_of_input::EndOfInput;
-use crate::partitioner::partition_of;
+use crate::partitioner::{check_place, partition_of};
 use crate::record::ConsumerRecord;
+use crate::rejection::Rejection;
 use crate::store::{BackendError, StoreBackend};
-use crate::topic::TopicSpec;
+use crate::topic::{Topic, TopicSpec};
 
 /// A processor's hold on a global table of its topology.
 pub struct GlobalTable<K, V> {
@@ -43,20 +44,26 @@ impl<K, V> fmt::Debug for GlobalTable<K, V> {
 /// A global table as the topology declares it.
 pub(crate) struct GlobalTableSpec {
     pub(crate) topic: TopicSpec,
-    check: fn(&[u8], &[u8]) -> Result<(), DecodeError>,
+    check: Box<CheckFn>,
 }
 
+/// Whether a record, which is no tombstone, is one of the table's topic.
+type CheckFn = dyn Fn(&[u8], &[u8]) -> Result<(), DecodeError> + Send + Sync;
+
 impl GlobalTableSpec {
-    pub(crate) fn new<K: Key, V: Value>(topic: TopicSpec) -> Self {
-        let check = |key: &[u8], value: &[u8]| {
-            decode_key::<K>(key)?;
-            decode_value::<V>(value).map(drop)
-        };
-        Self { topic, check }
+    pub(crate) fn new<K: Key, V: Value>(topic: &Topic<K, V>) -> Self {
+        let key_of = topic.key_of;
+        let check = move |key: &[u8], value: &[u8]| decode_record(Some(key), Some(value), key_of).map(drop);
+        Self { topic: topic.spec(), check: Box::new(check) }
     }
 
-    /// What a record changes in the table; why nothing, when it is none of this topic.
-    pub(crate) fn change(&self, record: &ConsumerRecord) -> Result<(Bytes, Option<Bytes>), DecodeError> {
+    /// What a record changes in the table, whose topic has `partitions`; why nothing, when it is none of this topic.
+    pub(crate) fn change(
+        &self,
+        record: &ConsumerRecord,
+        partitions: i32,
+    ) -> Result<(Bytes, Option<Bytes>), Rejection> {
+        check_place(record.key.as_deref(), record.partition, partitions)?;
         let key = record.key.clone().ok_or(DecodeError::Missing("key"))?;
         if let Some(value) = &record.value {
             (self.check)(&key, value)?;

@@ -126,13 +126,14 @@ impl GlobalReader {
         let application = &self.application;
         let specs = application.topology.global_tables.iter().enumerate();
         for (index, spec) in specs.filter(|(_, spec)| spec.topic.name == record.topic) {
-            match spec.change(&record) {
+            match spec.change(&record, application.partitions) {
                 Ok((key, value)) => {
                     batch.entry((index, record.partition)).or_default().insert(key, value);
                 }
-                Err(error) => {
-                    warn!(topic = %record.topic, partition = record.partition, offset = record.offset, %error, "skipped");
+                Err(rejection) => {
+                    warn!(topic = %record.topic, partition = record.partition, offset = record.offset, %rejection, "skipped");
                     application.metrics.add("global_table_skipped_records", 1);
+                    application.metrics.add(rejection.counter(), 1);
                 }
             }
         }

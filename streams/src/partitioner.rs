@@ -6,6 +6,35 @@ pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
     ((murmur2(key) & 0x7fff_ffff) % partitions.unsigned_abs().max(1)).cast_signed()
 }
 
+/// Refuses a record that stands in another partition than its key belongs to: nobody who looks for the key would
+/// find what came of it.
+pub(crate) fn check_place(key: Option<&[u8]>, partition: i32, partitions: i32) -> Result<(), Misplaced> {
+    let key = key.ok_or(Misplaced::Nowhere)?;
+    let home = partition_of(key, partitions);
+    if home == partition { Ok(()) } else { Err(Misplaced::Elsewhere { partition, home, partitions }) }
+}
+
+/// Why a record does not belong where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misplaced {
+    /// Only a key says where a record belongs.
+    #[error("the record has no key, so it belongs to no partition")]
+    Nowhere,
+    /// Its key belongs to another partition.
+    #[error(
+        "the record stands in partition {partition}, but its key belongs to partition {home} of {partitions} \
+         (murmur2, as Java clients place keys)"
+    )]
+    Elsewhere {
+        /// The partition it stands in.
+        partition: i32,
+        /// The partition its key belongs to.
+        home: i32,
+        /// How many partitions there are.
+        partitions: i32,
+    },
+}
+
 /// MurmurHash2 with the seed and the reading order of `org.apache.kafka.common.utils.Utils.murmur2`.
 fn murmur2(key: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
@@ -33,6 +62,21 @@ fn murmur2(key: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_belongs_to_the_partition_of_its_key_alone() {
+        let home = partition_of(b"abc", 4);
+        assert_eq!(home, 3, "479470107 % 4");
+        for partition in 0..4 {
+            let expected = if partition == home {
+                Ok(())
+            } else {
+                Err(Misplaced::Elsewhere { partition, home, partitions: 4 })
+            };
+            assert_eq!(check_place(Some(b"abc"), partition, 4), expected);
+            assert_eq!(check_place(None, partition, 4), Err(Misplaced::Nowhere));
+        }
+    }
 
     /// Values of Kafka's own `UtilsTest.testMurmur2`.
     #[test]

@@ -25,6 +25,7 @@ use crate::client::{ClientError, ErrorKind, Reader, Watermarks};
 use crate::faults;
 use crate::guard::Panicked;
 use crate::mailbox::{Receiver, Sender};
+use crate::partitioner::check_place;
 use crate::record::{ConsumerRecord, TopicPartition};
 use crate::store::{BackendError, Change, Checkpoint, Fold, StoreBackend, StoreSpec};
 
@@ -492,7 +493,7 @@ impl Restorer {
             store.changelog.topic == record.topic && store.changelog.partition == record.partition
         };
         if let Some(store) = stores.filter(|store| !store.done).find(of_record)
-            && let Err(error) = store.take_in(record)
+            && let Err(error) = store.take_in(record, self.application.partitions)
         {
             store.failure = Some(error);
         }
@@ -563,13 +564,16 @@ impl Restoring {
 
 impl StoreRestore {
     /// Takes a record of the changelog into the batch, as the store's fold says.
-    fn take_in(&mut self, record: ConsumerRecord) -> Result<(), BackendError> {
+    fn take_in(&mut self, record: ConsumerRecord, partitions: i32) -> Result<(), BackendError> {
         let Some(key) = record.key else {
             self.skipped += 1;
             return Ok(());
         };
         let accepted = match (&self.fold, &record.value) {
-            (Fold::LastValue, _) | (Fold::Accept(_), None) => true,
+            (Fold::LastValue, _) => true,
+            // Others can write to a topic with a meaning, too.
+            (Fold::Accept(_), _) if check_place(Some(&key), record.partition, partitions).is_err() => false,
+            (Fold::Accept(_), None) => true,
             (Fold::Accept(accept), Some(value)) => {
                 let stored = match self.batch.get(&key) {
                     Some(written) => written.clone(),

@@ -10,9 +10,11 @@ use crate::dead_letter;
 use crate::end_of_input::EndOfInput;
 use crate::faults;
 use crate::global::TableState;
+use crate::partitioner::check_place;
 use crate::processor::ProcessError;
 use crate::readers::{Audience, ChangedKey};
 use crate::record::{ChangelogRecord, ConsumerRecord, ProducerRecord};
+use crate::rejection::Rejection;
 use crate::run::Run;
 use crate::store::{BackendError, Checkpoint, OverlayStore, StoreBackend};
 use crate::topology::{NodeId, Topology};
@@ -73,8 +75,8 @@ impl Task {
         }
     }
 
-    /// Processes a record; one that cannot be decoded becomes a dead letter. A record that was processed
-    /// before (it can come again after a re-assignment) changes nothing.
+    /// Processes a record; one that stands in the wrong place or cannot be decoded becomes a dead letter. A record that
+    /// was processed before (it can come again after a re-assignment) changes nothing.
     pub(crate) fn process(&mut self, record: &ConsumerRecord, now: Timestamp) -> Result<(), ProcessError> {
         let Some(position) = self.positions.get_mut(&record.topic) else { return Ok(()) };
         if record.offset < *position {
@@ -84,7 +86,11 @@ impl Task {
         let topology = self.run.topology.clone();
         let Some(source) = topology.source(&record.topic) else { return Ok(()) };
         self.run.now = now;
-        match (source.decode)(record.key.as_deref(), record.value.as_deref()) {
+        let key = record.key.as_deref();
+        let decoded = check_place(key, record.partition, self.run.partitions)
+            .map_err(Rejection::from)
+            .and_then(|()| Ok((source.decode)(key, record.value.as_deref())?));
+        match decoded {
             Ok(None) => Ok(()),
             Ok(Some(decoded)) => {
                 self.run.origin = Some(record.origin());
@@ -92,8 +98,9 @@ impl Task {
                 self.run.origin = None;
                 result
             }
-            Err(error) => {
-                self.dead_letter(record, "DecodeError", &error);
+            Err(rejection) => {
+                self.dead_letter(record, rejection.exception(), &rejection);
+                self.run.count(rejection.counter());
                 Ok(())
             }
         }

@@ -132,6 +132,11 @@ impl TestDriver {
     /// Pipes bytes in, whatever they are.
     pub fn pipe_bytes(&mut self, topic: &str, key: Option<Bytes>, value: Option<Bytes>) {
         let partition = key.as_deref().map_or(0, |key| partition_of(key, self.partitions));
+        self.pipe_at(topic, partition, key, value);
+    }
+
+    /// Pipes bytes into a partition, be it the key's own or another.
+    pub fn pipe_at(&mut self, topic: &str, partition: i32, key: Option<Bytes>, value: Option<Bytes>) {
         let record =
             self.log(ProducerRecord { topic: topic.into(), partition, key, value, headers: Vec::new() });
         self.deliver(record);
@@ -221,7 +226,7 @@ impl TestDriver {
     fn deliver(&mut self, record: ConsumerRecord) {
         for (spec, table) in self.topology.global_tables.iter().zip(self.tables.iter()) {
             if spec.topic.name == record.topic
-                && let Ok(change) = spec.change(&record)
+                && let Ok(change) = spec.change(&record, self.partitions)
             {
                 let partition = usize::try_from(record.partition).unwrap_or_default();
                 let checkpoint = Checkpoint { offset: record.offset + 1, at: self.now };

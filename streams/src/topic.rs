@@ -1,7 +1,6 @@
 //! Topics: a name, the types of key and value, and what becomes of old records.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,24 +8,34 @@ use std::time::Duration;
 pub struct Topic<K, V> {
     name: &'static str,
     cleanup: Cleanup,
-    types: PhantomData<fn() -> (K, V)>,
+    pub(crate) key_of: KeyOf<K, V>,
 }
+
+/// Finds the key that a value names, where values name their keys.
+pub(crate) type KeyOf<K, V> = Option<fn(&V) -> &K>;
 
 impl<K, V> Topic<K, V> {
     /// A topic that keeps its records for the broker's retention time.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, cleanup: Cleanup::Delete, types: PhantomData }
+        Self { name, cleanup: Cleanup::Delete, key_of: None }
     }
 
     /// The same topic, keeping the last value of each key for ever, and each value at least for `min_lag`.
     pub const fn compacted(self, min_lag: Duration) -> Self {
-        Self { name: self.name, cleanup: Cleanup::Compact { min_lag }, types: PhantomData }
+        Self { cleanup: Cleanup::Compact { min_lag }, ..self }
+    }
+
+    /// The same topic, whose values name their keys: `key_of` finds the key in a value. No reader takes a record under
+    /// another key than its value names.
+    pub const fn keyed_by(self, key_of: fn(&V) -> &K) -> Self {
+        Self { key_of: Some(key_of), ..self }
     }
 
     /// The same topic with its values seen as those of another type, which has the same JSON or reads less of it:
-    /// what a reader does not need costs it little more than to be passed over.
-    pub const fn values_as<W>(self) -> Topic<K, W> {
-        Topic { name: self.name, cleanup: self.cleanup, types: PhantomData }
+    /// what a reader does not need costs it little more than to be passed over. `key_of` is as for
+    /// [`Topic::keyed_by`].
+    pub const fn values_as<W>(self, key_of: fn(&W) -> &K) -> Topic<K, W> {
+        Topic { name: self.name, cleanup: self.cleanup, key_of: Some(key_of) }
     }
 
     /// The topic's name.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use streams::kafka::Kafka;
 use streams::{
     ClientSupplier, CommandWriter, ConsumerRecord, Key, OnDelivery, ProducerRecord, Topic, TopicPartition,
-    TopicSpec, Value, decode_key, decode_value, partition_of,
+    TopicSpec, Value, decode_key, decode_value, encode_key, encode_value, partition_of,
 };
 
 use crate::PATIENCE;
@@ -81,15 +81,36 @@ impl TopicLog {
 
     /// Writes bytes past the services, whatever they are.
     pub async fn write_bytes(&self, topic: &str, key: &'static [u8], value: &'static [u8]) {
-        let writer = self.kafka.writer().expect("a writer");
-        let (sent, delivered) = tokio::sync::oneshot::channel();
-        let record = ProducerRecord {
+        self.write_record(ProducerRecord {
             topic: topic.into(),
             partition: partition_of(key, PARTITIONS),
             key: Some(key.into()),
             value: Some(value.into()),
             headers: Vec::new(),
-        };
+        })
+        .await;
+    }
+
+    /// Writes a good record into the partition after the one that its key belongs to. The two partitions.
+    pub async fn misplace<K: Key, V: Value>(&self, topic: &Topic<K, V>, key: &K, value: &V) -> (i32, i32) {
+        let (key, value) = (encode_key(key), encode_value(value).expect("JSON"));
+        let home = partition_of(&key, PARTITIONS);
+        let partition = (home + 1) % PARTITIONS;
+        let topic = topic.name().into();
+        self.write_record(ProducerRecord {
+            topic,
+            partition,
+            key: Some(key),
+            value: Some(value),
+            headers: Vec::new(),
+        })
+        .await;
+        (home, partition)
+    }
+
+    async fn write_record(&self, record: ProducerRecord) {
+        let writer = self.kafka.writer().expect("a writer");
+        let (sent, delivered) = tokio::sync::oneshot::channel();
         let on_delivery: OnDelivery = Box::new(move |result| drop(sent.send(result)));
         writer.send(record, on_delivery);
         delivered.await.expect("the writer lives").expect("the record is written");

@@ -4,8 +4,10 @@
 
 use std::time::{Duration, Instant};
 
+use domain::OrderRequest;
 use pipeline_tests::{Deployment, check_exactly_once, order, order_of};
 use serde_json::{Value, json};
+use service::topics::ORDER_REQUESTS;
 
 /// What the behaviours of Confluent's example come to, and more, on one deployment.
 #[tokio::test(flavor = "multi_thread")]
@@ -19,6 +21,7 @@ async fn orders_are_judged_and_decided_exactly_once() {
     lines_of_several_products_are_all_or_none(&pipeline, &mut ids).await;
     a_wrong_order_fails_with_its_reason(&pipeline, &mut ids).await;
     a_customer_over_the_limit_fails(&pipeline, &mut ids).await;
+    a_misplaced_request_takes_no_stock(&pipeline, &mut ids).await;
     what_is_not_there_in_time_is_a_504(&pipeline).await;
     await_tiers(&pipeline, ids.len());
     check_exactly_once(&pipeline.log(), &ids);
@@ -129,6 +132,31 @@ async fn a_customer_over_the_limit_fails(pipeline: &Deployment, ids: &mut Vec<St
     assert_eq!(first["state"], "VALIDATED", "{first}");
     let second = run(pipeline, ids, &costly("at-the-limit", "500.00")).await;
     assert_eq!(second["reasons"][0]["code"], "LIMIT_EXCEEDED", "{second}");
+}
+
+/// Four pieces asked for where nobody would find the order; then one piece by an order of the same id.
+async fn a_misplaced_request_takes_no_stock(pipeline: &Deployment, ids: &mut Vec<String>) {
+    pipeline.stock("p-4", 9).await;
+    let asked = order("misplaced", "p-4", 4).to_string();
+    let order_asked_for = domain::parse_new_order(asked.as_bytes(), |_| unreachable!("it has an id"));
+    let request = OrderRequest::Create {
+        order: order_asked_for.unwrap(),
+        requested_at: domain::timestamp_from_millis(1_772_359_201_000),
+    };
+    let key = request.order_id().clone();
+    let (home, partition) = pipeline.log().misplace(&ORDER_REQUESTS, &key, &request).await;
+
+    let dead = pipeline.log().await_records("orders-service-dlq", 1);
+    let reason = dead[0].headers.iter().find(|header| header.name == "__streams.errors.message").unwrap();
+    let reason = String::from_utf8(reason.value.clone().unwrap().to_vec()).unwrap();
+    let expected = format!("stands in partition {partition}, but its key belongs to partition {home} of 4");
+    assert!(reason.contains(&expected), "{reason}");
+    pipeline.orders().get("/v1/orders/misplaced").await.expect_status(404);
+
+    let decided = run(pipeline, ids, &order("misplaced", "p-4", 1)).await;
+    assert_eq!(decided["state"], "VALIDATED", "{decided}");
+    await_stock(pipeline, "p-4", &json!({"productId": "p-4", "onHand": 8, "reserved": 0, "available": 8}))
+        .await;
 }
 
 async fn what_is_not_there_in_time_is_a_504(pipeline: &Deployment) {

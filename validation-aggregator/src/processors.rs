@@ -43,10 +43,6 @@ impl Processor for TakeOrder {
         order: Standing,
         context: &mut Context<'_, OrderId, Outcome>,
     ) -> Result<(), ProcessError> {
-        if order.id != key {
-            context.count("records_misplaced");
-            return Ok(());
-        }
         take(&self.store, &key, context, |known, now| on_order(known, &order, now, &self.policy))
     }
 }
@@ -63,10 +59,6 @@ impl Processor for TakeVerdict {
         verdict: Verdict,
         context: &mut Context<'_, OrderId, Outcome>,
     ) -> Result<(), ProcessError> {
-        if verdict.order_id != key {
-            context.count("records_misplaced");
-            return Ok(());
-        }
         take(&self.store, &key, context, |known, now| on_verdict(known, &verdict, now, &self.policy))
     }
 

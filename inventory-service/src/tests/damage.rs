@@ -1,7 +1,7 @@
 //! Records that cannot be decoded, and stores that hold what they should not.
 
-use domain::{Order, OrderState};
-use streams::{Key, Store, TestDriver, Value};
+use domain::{Order, OrderState, Stock};
+use streams::{Key, Store, TestDriver, Value, encode_value, partition_of};
 
 use super::warehouse::*;
 use crate::attempt::Attempt;
@@ -130,4 +130,34 @@ fn what_cannot_be_decoded_becomes_a_dead_letter() {
     }
     warehouse.pipe(&order("o-1", ONE));
     assert_eq!(warehouse.verdicts(), ["PASS"], "processing goes on");
+}
+
+/// A record of another product, or in another partition, touches no stock.
+#[test]
+fn what_stands_under_a_wrong_key_or_in_a_wrong_partition_changes_nothing() {
+    let mut warehouse = Warehouse::new(4);
+    warehouse.adjust("p-1", "a-1", 9);
+    warehouse.adjust("p-2", "a-1", 9);
+    let home = |key: &str| partition_of(key.as_bytes(), 4);
+    let adjustment = r#"{"id":"a-2","productId":"p-2","quantity":4,"requestedAt":"2026-03-01T10:00:00Z"}"#;
+    let order = order("o-1", &[("p-1", 4)]);
+    let order = String::from_utf8(encode_value(&order).unwrap().to_vec()).unwrap();
+    for (topic, key, value, partition, exception) in [
+        ("warehouse-inventory", "p-1", adjustment, home("p-1"), "MismatchedKey"),
+        ("warehouse-inventory", "p-2", adjustment, (home("p-2") + 1) % 4, "MisplacedRecord"),
+        ("orders", "o-2", &order, home("o-2"), "MismatchedKey"),
+        ("orders", "o-1", &order, (home("o-1") + 1) % 4, "MisplacedRecord"),
+    ] {
+        let (key, value) = (key.to_owned().into(), value.to_owned().into());
+        warehouse.driver.pipe_at(topic, partition, Some(key), Some(value));
+        let [letter] = &warehouse.driver.read_records("inventory-service-dlq")[..] else { panic!("{topic}") };
+        let found = letter.headers.iter().find(|header| header.name == "__streams.errors.exception");
+        assert_eq!(found.and_then(|header| header.value.as_deref()), Some(exception.as_bytes()), "{topic}");
+    }
+    let driver = &warehouse.driver;
+    assert_eq!((driver.counted("misplaced_records"), driver.counted("mismatched_records")), (2, 2));
+    assert_eq!(warehouse.verdicts(), [] as [&str; 0]);
+    for product in ["p-1", "p-2"] {
+        assert_eq!(warehouse.stock(product), Some(Stock { on_hand: 9, reserved: 0 }), "{product}");
+    }
 }

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::codec::DecodeError;
-use crate::codec::{Key, ReadValue, Value, decode_key, decode_value};
+use crate::codec::{Key, ReadValue, Value, decode_record, decode_value};
 use crate::global::{GlobalTable, GlobalTableSpec};
 use crate::processor::Processor;
 use crate::store::{Fold, Section, Store, StoreSpec};
-use crate::topic::{Cleanup, Topic, TopicSpec};
+use crate::topic::{Cleanup, KeyOf, Topic, TopicSpec};
 
 use super::node::{self, ProcessorNode};
 use super::{AnyRecord, Node, NodeId, Source, Topology};
@@ -53,7 +53,7 @@ impl TopologyBuilder {
 
     /// A store whose content is a topic with a meaning of its own, which therefore is its changelog: what
     /// is put into the store is written to the topic. When it is restored, a record counts only if
-    /// `newer` accepts it over what is stored; one that cannot be decoded is skipped.
+    /// `newer` accepts it over what is stored; one that stands in the wrong place or cannot be decoded is skipped.
     ///
     /// # Panics
     /// As for [`TopologyBuilder::store`]; the name `state` is that of what holds all other stores.
@@ -63,10 +63,11 @@ impl TopologyBuilder {
         topic: &Topic<K, V>,
         newer: impl Fn(Option<&V>, &V) -> bool + Send + Sync + 'static,
     ) -> Store<K, V> {
+        let key_of = topic.key_of;
         let accept = move |key: &[u8], stored: Option<&[u8]>, value: &[u8]| {
             let stored = stored.and_then(|stored| decode_value(stored).ok());
-            decode_key::<K>(key).is_ok()
-                && decode_value(value).is_ok_and(|value| newer(stored.as_ref(), &value))
+            let record = decode_record(Some(key), Some(value), key_of);
+            record.is_ok_and(|(_, value)| newer(stored.as_ref(), &value))
         };
         let spec =
             StoreSpec { name: name.into(), changelog: topic.spec(), fold: Fold::Accept(Arc::new(accept)) };
@@ -78,22 +79,22 @@ impl TopologyBuilder {
     /// The whole of a topic, in every instance: for lookups by keys other than the records' own.
     pub fn global_table<K: Key, V: Value>(&mut self, topic: &Topic<K, V>) -> GlobalTable<K, V> {
         let mut graph = self.graph.borrow_mut();
-        graph.global_tables.push(GlobalTableSpec::new::<K, V>(topic.spec()));
+        graph.global_tables.push(GlobalTableSpec::new(topic));
         GlobalTable::new(graph.global_tables.len() - 1)
     }
 
-    /// The records of a topic. A record without key or value, or one that cannot be decoded, goes to the
-    /// dead letter topic.
+    /// The records of a topic. A record without key or value, one that cannot be decoded, one in another partition than
+    /// its key's, and one under another key than its value names ([`Topic::keyed_by`]) go to the dead letter topic.
     ///
     /// # Panics
     /// When the topic is a source already, with other types or by [`TopologyBuilder::source_if`].
     pub fn source<K: Key, V: ReadValue>(&mut self, topic: &Topic<K, V>) -> Stream<K, V> {
-        source(&self.graph, topic.spec())
+        source(&self.graph, topic.spec(), topic.key_of)
     }
 
     /// The records of a topic whose values `wanted` accepts as they stand there, before they are decoded. It is a
     /// [`Stream::filter`] that comes first: what it does not accept is passed over, whatever it is, and costs no more
-    /// than this look.
+    /// than this look. (A record in the wrong partition is a dead letter even so.)
     ///
     /// # Panics
     /// When the topic is a source already.
@@ -106,8 +107,9 @@ impl TopologyBuilder {
         struct Chosen<T>(PhantomData<T>);
         let is_known = self.graph.borrow().source(topic.name()).is_some();
         assert!(!is_known, "topic {:?} is a source already", topic.name());
+        let key_of = topic.key_of;
         source_of::<Chosen<(K, V)>, K, V>(&self.graph, topic.spec(), move |key, value| {
-            if value.is_some_and(|value| !wanted(value)) { Ok(None) } else { decode::<K, V>(key, value) }
+            if value.is_some_and(|value| !wanted(value)) { Ok(None) } else { decode(key, value, key_of) }
         })
     }
 
@@ -191,7 +193,7 @@ impl<K: Key, V: Value> Stream<K, V> {
             let topic = topic.clone();
             move |_: &K, _: &V| topic.clone()
         }));
-        source(&self.graph, TopicSpec { name: topic, cleanup: Cleanup::Purged })
+        source(&self.graph, TopicSpec { name: topic, cleanup: Cleanup::Purged }, None)
     }
 
     /// Writes the records to a topic, of which this application becomes the only writer.
@@ -213,8 +215,12 @@ impl<K: Key, V: Value> Stream<K, V> {
 }
 
 /// The stream of a topic. One topic is read and decoded once, however many steps ask for it.
-fn source<K: Key, V: ReadValue>(graph: &Rc<RefCell<Topology>>, topic: TopicSpec) -> Stream<K, V> {
-    source_of::<(K, V), K, V>(graph, topic, decode::<K, V>)
+fn source<K: Key, V: ReadValue>(
+    graph: &Rc<RefCell<Topology>>,
+    topic: TopicSpec,
+    key_of: KeyOf<K, V>,
+) -> Stream<K, V> {
+    source_of::<(K, V), K, V>(graph, topic, move |key, value| decode(key, value, key_of))
 }
 
 fn source_of<Types: 'static, K: Key, V: ReadValue>(
@@ -240,10 +246,8 @@ fn source_of<Types: 'static, K: Key, V: ReadValue>(
 
 type Decoded = Result<Option<AnyRecord>, DecodeError>;
 
-fn decode<K: Key, V: ReadValue>(key: Option<&[u8]>, value: Option<&[u8]>) -> Decoded {
-    let key: K = decode_key(key.ok_or(DecodeError::Missing("key"))?)?;
-    let value: V = decode_value(value.ok_or(DecodeError::Missing("value"))?)?;
-    Ok(Some(Box::new((key, value))))
+fn decode<K: Key, V: ReadValue>(key: Option<&[u8]>, value: Option<&[u8]>, key_of: KeyOf<K, V>) -> Decoded {
+    Ok(Some(Box::new(decode_record(key, value, key_of)?)))
 }
 
 impl Topology {

@@ -281,7 +281,7 @@ fn line(product: usize, quantity: i64, unit_price: i64) -> OrderLine {
     OrderLine { product_id: product_id(product), quantity, unit_price }
 }
 
-fn product_id(number: usize) -> ProductId {
+pub(super) fn product_id(number: usize) -> ProductId {
     format!("p-{number}").parse().expect("an id")
 }
 

@@ -79,9 +79,9 @@ fn what_does_not_fit_is_refused_and_counted() {
     scene.outcome(&outcome("a", 2, Validated));
     scene.check(&[], &[("transitions_refused", 2)]);
     scene.driver.pipe(&ORDER_OUTCOMES, &id("a"), &outcome("b", 1, Validated));
-    scene.check(&[], &[("transitions_refused", 3)]);
+    scene.check(&[], &[("transitions_refused", 2), ("mismatched_records", 1)]);
     scene.request(&id("a"), new_order("c", 1));
-    scene.check(&[], &[("requests_misplaced", 1)]);
+    scene.check(&[], &[("mismatched_records", 2), ("dead_letters", 2)]);
     assert_eq!(scene.driver.entries(&scene.view).len(), 1);
 }
 

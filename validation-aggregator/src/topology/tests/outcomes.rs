@@ -97,11 +97,12 @@ fn each_attempt_gets_its_own_outcome() {
 }
 
 #[test]
-fn a_record_under_another_key_is_ignored() {
+fn a_record_under_another_key_is_a_dead_letter() {
     let mut scene = Scene::new();
     let other: OrderId = id("b");
     scene.driver.pipe(&ORDERS, &other, &created("a", 0));
     scene.driver.pipe(&ORDER_VALIDATIONS, &other, &verdict("a", FraudCheck, Fail));
-    assert_eq!(scene.driver.counted("records_misplaced"), 2);
+    assert_eq!(scene.driver.counted("mismatched_records"), 2);
+    assert_eq!(scene.driver.read_records("validation-aggregator-dlq").len(), 2);
     scene.check_forgotten();
 }
