@@ -28,6 +28,9 @@ impl Collector for ServiceCollector {
                 counters.iter().filter_map(|(service, counters)| Some((*service, *counters.get(name)?)));
             encode_counter(&mut encoder, name, series)?;
         }
+        for (name, help) in PARTITION_GAUGES {
+            encode_partition_gauge(&mut encoder, name, help, &self.0)?;
+        }
         let gauge =
             |read: fn(&Observed) -> i64| self.0.iter().map(move |service| (service.name, read(service)));
         encode_gauge(
@@ -72,6 +75,35 @@ fn encode_gauge(
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (service, value) in series {
         ConstGauge::new(value).encode(metric.encode_family(&[(LABEL, service)])?)?;
+    }
+    Ok(())
+}
+
+/// What services tell of their partitions.
+const PARTITION_GAUGES: [(&str, &str); 3] = [
+    ("held_up_seconds", "For how long an open transaction has held up an input"),
+    ("restore_offsets_left", "How many offsets of a changelog are still to be restored"),
+    ("restore_seconds_left", "About how long restoring a changelog still takes"),
+];
+
+fn encode_partition_gauge(
+    encoder: &mut DescriptorEncoder,
+    name: &str,
+    help: &str,
+    services: &[Observed],
+) -> Result<(), fmt::Error> {
+    let full_name = format!("streams_{name}");
+    let mut metric = encoder.encode_descriptor(&full_name, help, None, MetricType::Gauge)?;
+    for service in services {
+        for (at, value) in service.metrics.gauges().remove(name).unwrap_or_default() {
+            let labels = [
+                (LABEL, service.name.to_owned()),
+                ("topic", at.topic.to_string()),
+                ("partition", at.partition.to_string()),
+            ];
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+        }
     }
     Ok(())
 }

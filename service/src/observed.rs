@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use streams::{Health, Metrics, Queries};
+use domain::timestamp_from_millis;
+use streams::{Health, Metrics, Note, Queries};
 
 use crate::background::Background;
 
@@ -22,6 +23,14 @@ impl Observed {
     pub(crate) fn reasons(&self) -> Vec<String> {
         let background = self.background.iter().flat_map(|part| part.reasons());
         self.health.reasons().into_iter().chain(background).collect()
+    }
+
+    /// What is worth knowing though it keeps nothing from working.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let notes = self.health.notes().into_iter();
+        notes
+            .map(|Note { text, since }| format!("{text}; since {}", timestamp_from_millis(since.as_millis())))
+            .collect()
     }
 
     /// Why it never will.

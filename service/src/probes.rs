@@ -5,6 +5,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::ServerProblems;
@@ -36,7 +37,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     responses((status = 200, description = "It is", body = Status, example = json!({"status": "alive"}))),
 )]
 pub(crate) async fn alive() -> impl Responder {
-    json(r#"{"status":"alive"}"#)
+    json(&Status { status: "alive", details: Vec::new() })
 }
 
 /// Whether all of the process works: every task runs
@@ -45,18 +46,23 @@ pub(crate) async fn alive() -> impl Responder {
     path = "/readyz",
     tag = "process",
     responses(
-        (status = 200, description = "It does", body = Status, example = json!({"status": "ready"})),
+        (status = 200, description = "It does. `details` tells what is worth knowing even so, such as an input that \
+            another program's open transaction holds up",
+            body = Status, example = json!({"status": "ready"})),
         ServerProblems,
     ),
 )]
 pub(crate) async fn ready(services: Data<Vec<Observed>>) -> Result<HttpResponse, Problem> {
-    let reasons: Vec<String> = services
-        .iter()
-        .flat_map(|service| service.reasons().into_iter().map(|reason| format!("{}: {reason}", service.name)))
-        .collect();
+    let told = |tell: fn(&Observed) -> Vec<String>| {
+        let of_each = services
+            .iter()
+            .flat_map(|service| tell(service).into_iter().map(|text| format!("{}: {text}", service.name)));
+        of_each.collect::<Vec<String>>()
+    };
+    let (reasons, details) = (told(Observed::reasons), told(Observed::notes));
     match reasons.is_empty() {
-        true => Ok(json(r#"{"status":"ready"}"#)),
-        false => Err(Problem::unavailable("not everything runs").with_reasons(reasons)),
+        true => Ok(json(&Status { status: "ready", details })),
+        false => Err(Problem::unavailable("not everything runs").with_reasons([reasons, details].concat())),
     }
 }
 
@@ -79,12 +85,15 @@ pub(crate) async fn metrics(registry: Data<Registry>) -> Result<HttpResponse, Pr
 }
 
 /// How the process is
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes the answers, which are texts already")]
+#[derive(Serialize, ToSchema)]
 struct Status {
-    status: String,
+    status: &'static str,
+    /// What is worth knowing even so
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    details: Vec<String>,
 }
 
-fn json(text: &'static str) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text)
+fn json(status: &Status) -> HttpResponse {
+    HttpResponse::Ok().json(status)
 }

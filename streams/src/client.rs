@@ -135,6 +135,10 @@ pub trait Reader: Send {
     /// The partitions' true first and end offsets: the end counts open transactions too.
     fn watermarks(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Watermarks>, ClientError>;
 
+    /// The partitions' last stable offsets: where the first open transaction begins, else the end. Committed records
+    /// are read no further.
+    fn last_stable_offsets(&mut self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ClientError>;
+
     /// Reads these partitions from these offsets, committed records only.
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError>;
 

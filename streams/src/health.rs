@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::Timestamp;
 use crate::dead_letter::shortened;
 
 /// What keeps an application from running all its tasks, by who says so.
@@ -16,7 +17,17 @@ pub struct Health {
 #[derive(Debug, Default)]
 struct State {
     reasons: BTreeMap<String, String>,
+    notes: Vec<Note>,
     fatal: Option<String>,
+}
+
+/// Something that is worth knowing though it keeps no task from running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it is.
+    pub text: String,
+    /// Since when it is so.
+    pub since: Timestamp,
 }
 
 impl Health {
@@ -32,6 +43,11 @@ impl Health {
         let state = self.state();
         let reasons = state.reasons.iter().map(|(who, reason)| format!("{who}: {reason}"));
         state.fatal.iter().cloned().chain(reasons).collect()
+    }
+
+    /// What is worth knowing though it keeps no task from running: an input that somebody's open transaction holds up.
+    pub fn notes(&self) -> Vec<Note> {
+        self.state().notes.clone()
     }
 
     /// What cannot get better without somebody changing a setting or a topic: the process should end.
@@ -50,6 +66,10 @@ impl Health {
     pub(crate) fn set(&self, who: &str, reason: impl Into<String>) {
         let reason = shortened(&reason.into()).into_owned();
         self.state().reasons.insert(who.to_string(), reason);
+    }
+
+    pub(crate) fn set_notes(&self, notes: Vec<Note>) {
+        self.state().notes = notes;
     }
 
     pub(crate) fn clear(&self, who: &str) {

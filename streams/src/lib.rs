@@ -95,6 +95,7 @@ mod global;
 mod global_reader;
 mod guard;
 mod health;
+mod held_up;
 mod host;
 mod inquiry;
 pub mod kafka;
@@ -132,7 +133,7 @@ pub use self::codec::{
 pub use self::command::{CommandWriter, Written};
 pub use self::dead_letter::headers as dead_letter_headers;
 pub use self::global::GlobalTable;
-pub use self::health::Health;
+pub use self::health::{Health, Note};
 pub use self::metrics::Metrics;
 pub use self::owners::{Owner, Owners};
 pub use self::partitioner::{Misplaced, partition_of};

@@ -14,6 +14,7 @@ use crate::global::TableState;
 use crate::global_reader::GlobalReader;
 use crate::guard::{Panicked, caught};
 use crate::health::Health;
+use crate::held_up;
 use crate::host::{Host, Machine, Thread};
 use crate::inquiry::Inquiry;
 use crate::mailbox;
@@ -361,6 +362,10 @@ fn begin(
     threads.push(spawn(application, "purge", {
         let application = application.clone();
         move || purge::run(&application)
+    })?);
+    threads.push(spawn(application, "held-up", {
+        let application = application.clone();
+        move || held_up::run(&application)
     })?);
     Ok(threads)
 }

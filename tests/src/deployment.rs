@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+use streams::kafka::{Kafka, KafkaConfig};
 
 use crate::binaries::binary;
 use crate::broker::{broker, kafka_at};
 use crate::client::Client;
-use crate::log::TopicLog;
+use crate::log::{OpenTransaction, TopicLog};
 use crate::process::Process;
 
 /// A service, by the name of its program.
@@ -198,6 +201,16 @@ impl Deployment {
     /// Reads the topics of this pipeline.
     pub fn log(&self) -> TopicLog {
         TopicLog::new(kafka_at(&self.bootstrap_servers, &self.prefix))
+    }
+
+    /// Another program's transaction, with a record in this partition.
+    pub fn open_transaction(&self, topic: &str, partition: i32) -> OpenTransaction {
+        let config = KafkaConfig {
+            topic_prefix: self.prefix.clone(),
+            transaction_timeout: Duration::from_secs(300),
+            ..KafkaConfig::new(&self.bootstrap_servers)
+        };
+        OpenTransaction::begin(&Kafka::new(config), topic, partition)
     }
 
     /// What stands before the names of its topics.

@@ -19,7 +19,7 @@ pub use self::broker::{broker, kafka};
 pub use self::client::{Answer, Client, order, order_of};
 pub use self::deployment::{Deployment, Service};
 pub use self::exactly_once::{Outcomes, check_exactly_once};
-pub use self::log::TopicLog;
+pub use self::log::{OpenTransaction, TopicLog};
 pub use self::process::Process;
 pub use self::round_robin::{RoundRobin, Run, Tally};
 

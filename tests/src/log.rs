@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use streams::kafka::Kafka;
 use streams::{
     ClientSupplier, CommandWriter, ConsumerRecord, Key, OnDelivery, ProducerRecord, Topic, TopicPartition,
-    TopicSpec, Value, decode_key, decode_value, encode_key, encode_value, partition_of,
+    TopicSpec, TransactionalProducer, Value, decode_key, decode_value, encode_key, encode_value,
+    partition_of,
 };
 
 use crate::PATIENCE;
@@ -14,6 +15,33 @@ use crate::PATIENCE;
 /// All records of a pipeline's topics, and a way to put others there.
 pub struct TopicLog {
     kafka: Arc<Kafka>,
+}
+
+/// A transaction of another program.
+pub struct OpenTransaction(Box<dyn TransactionalProducer>);
+
+impl OpenTransaction {
+    /// Writes a record of it, and leaves it open until it is dropped.
+    pub(crate) fn begin(kafka: &Kafka, topic: &str, partition: i32) -> Self {
+        let mut producer = kafka.producer("another-program").expect("a producer");
+        let record = ProducerRecord {
+            topic: topic.into(),
+            partition,
+            key: Some("k".into()),
+            value: Some("v".into()),
+            headers: Vec::new(),
+        };
+        let opened = producer.init_transactions().and_then(|()| producer.begin());
+        let written = opened.and_then(|()| producer.send(record, None)).and_then(|()| producer.flush());
+        written.expect("a record in a transaction");
+        Self(producer)
+    }
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        self.0.abort().expect("it is aborted");
+    }
 }
 
 /// The number of partitions of every topic.

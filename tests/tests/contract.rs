@@ -200,6 +200,42 @@ async fn a_client_that_goes_leaves_nothing_behind() {
     await_metric(orders, "http_requests_under_way 0").await;
 }
 
+/// An open transaction of another program on an input: the service is ready, and says what it waits for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_holds_an_input_up_is_told() {
+    let mut pipeline = Deployment::new("held-up");
+    pipeline.log().create(&ORDERS.spec(), 4);
+    pipeline.start(Service::Details, 0).await;
+    let details = pipeline.client(Service::Details);
+    let ready = details.get("/readyz").await.expect_status(200);
+    assert_eq!(ready.body, json!({"status": "ready"}));
+
+    let open = pipeline.open_transaction(ORDERS.name(), 2);
+    let expected =
+        "details-service: orders-2 is held up by an open transaction: nothing from offset 0 on is read";
+    let deadline = Instant::now() + PATIENCE;
+    let detail = loop {
+        let ready = details.get("/readyz").await.expect_status(200);
+        assert_eq!(ready.body["status"], "ready");
+        if let Some(detail) = ready.body["details"][0].as_str() {
+            break detail.to_owned();
+        }
+        assert!(Instant::now() < deadline, "nothing is told: {}", ready.body);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(detail.starts_with(expected) && detail.contains("; since 20"), "{detail}");
+    let gauge = r#"streams_held_up_seconds{application="details-service",topic="orders",partition="2"}"#;
+    let page = details.text("/metrics").await;
+    assert!(page.lines().any(|line| line.starts_with(gauge)), "{page}");
+
+    drop(open);
+    let deadline = Instant::now() + PATIENCE;
+    while !details.get("/readyz").await.expect_status(200).body["details"].is_null() {
+        assert!(Instant::now() < deadline, "it is told for ever");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Validates an order as the aggregator would.
 async fn decide(pipeline: &Deployment, id: &str) {
     let outcome = Outcome {

@@ -292,6 +292,10 @@ impl Reader for FakeKafka {
         })
     }
 
+    fn last_stable_offsets(&mut self, _: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
+        unreachable!("the mailer does not ask for them")
+    }
+
     fn assign(&mut self, _: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         unreachable!("the mailer reads no other topics")
     }

@@ -1,14 +1,15 @@
 //! A reader outside the group.
 //!
-//! Two clients, because isolation belongs to the client: one reads committed records and offsets; the other asks
-//! for the ends of partitions. The first would tell the last stable offset as the end, and a commit whose marker
-//! is not written yet lies beyond that.
+//! Two clients, because isolation belongs to the client: one reads committed records and offsets, and is told the last
+//! stable offset as a partition's end; the other asks for the true ends: a commit whose marker is not written yet lies
+//! beyond the last stable offset.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::Settings;
 use super::error::failed;
@@ -63,19 +64,41 @@ impl PartitionReader {
         Ok(self.uncommitted.insert(client))
     }
 
-    /// One end of each of these partitions: librdkafka takes either for a time, as Kafka itself does.
+    /// One true end of each of these partitions.
     fn ends(&mut self, partitions: &[TopicPartition], end: Offset) -> Result<Vec<i64>, ClientError> {
-        let attempt = || format!("ask for the ends of {} partitions", partitions.len());
+        let list = self.asking_for(end, partitions)?;
+        let answer = self.inquirer()?.offsets_for_times(list, PATIENCE);
+        self.told(answer, partitions)
+    }
+
+    /// librdkafka takes either end for a time, as Kafka itself does.
+    fn asking_for(
+        &mut self,
+        end: Offset,
+        partitions: &[TopicPartition],
+    ) -> Result<TopicPartitionList, ClientError> {
         let mut list = self.names.list(partitions);
-        list.set_all_offsets(end).map_err(failed(attempt()))?;
-        let answer = self.inquirer()?.offsets_for_times(list, PATIENCE).map_err(failed(attempt()))?;
-        let offsets = self.names.offsets_in(&answer, partitions).map_err(failed(attempt()))?;
+        list.set_all_offsets(end).map_err(failed(asking(partitions)))?;
+        Ok(list)
+    }
+
+    fn told(
+        &mut self,
+        answer: KafkaResult<TopicPartitionList>,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<i64>, ClientError> {
+        let answer = answer.map_err(failed(asking(partitions)))?;
+        let offsets = self.names.offsets_in(&answer, partitions).map_err(failed(asking(partitions)))?;
         offsets.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| ClientError {
             kind: ErrorKind::Retriable,
-            attempted: attempt(),
+            attempted: asking(partitions),
             reason: "the broker did not answer for all of them".to_string(),
         })
     }
+}
+
+fn asking(partitions: &[TopicPartition]) -> String {
+    format!("ask for the ends of {} partitions", partitions.len())
 }
 
 impl Reader for PartitionReader {
@@ -97,6 +120,15 @@ impl Reader for PartitionReader {
         let lows = self.ends(partitions, Offset::Beginning)?;
         let highs = self.ends(partitions, Offset::End)?;
         Ok(lows.into_iter().zip(highs).map(|(low, high)| Watermarks { low, high }).collect())
+    }
+
+    fn last_stable_offsets(&mut self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = self.asking_for(Offset::End, partitions)?;
+        let answer = self.fetcher()?.consumer().offsets_for_times(list, PATIENCE);
+        self.told(answer, partitions)
     }
 
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {

@@ -403,6 +403,11 @@ impl Reader for DistantReader {
         self.network.call("asks for ends", patience, || self.reader.watermarks(partitions))
     }
 
+    fn last_stable_offsets(&mut self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
+        let patience = (READER_PATIENCE, ErrorKind::Retriable);
+        self.network.call("asks for stable ends", patience, || self.reader.last_stable_offsets(partitions))
+    }
+
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         self.reader.assign(positions)
     }

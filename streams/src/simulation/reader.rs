@@ -51,6 +51,13 @@ impl Reader for PartitionReader {
         partitions.iter().map(ends).collect::<Result<_, _>>().map_err(|refusal| refusal.of(attempt()))
     }
 
+    fn last_stable_offsets(&mut self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
+        let cluster = lock(&self.cluster);
+        let ends = partitions.iter().map(|partition| Ok(cluster.log(partition)?.last_stable_offset()));
+        let attempt = || format!("ask for the ends of {} partitions", partitions.len());
+        ends.collect::<Result<_, Refusal>>().map_err(|refusal| refusal.of(attempt()))
+    }
+
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         self.fetcher.assign(positions);
         Ok(())

@@ -8,7 +8,7 @@ use crate::steps::{
     assigned_from_beginning, begun, create, create_in, ends, event, marked, member, place, producer,
     reader_at, record, value, values, write,
 };
-use crate::world::{TRANSACTION_TIMEOUT, WAIT, World, never};
+use crate::world::{TRANSACTION_TIMEOUT, WAIT, World, never, until};
 
 pub(crate) fn committed_records_are_visible_and_aborted_ones_are_not(world: &dyn World) {
     let in_0 = create_in(world);
@@ -42,11 +42,15 @@ pub(crate) fn an_open_transaction_holds_back_the_last_stable_offset(world: &dyn 
 
     assert_eq!(ends(world, &in_0).high, 3, "the end counts what is open");
     let mut reader = reader_at(world, &in_0, 0);
+    let stable = |reader: &mut dyn streams::Reader| reader.last_stable_offsets(&[in_0.clone()]).unwrap();
+    assert_eq!(stable(&mut *reader), [1]);
     assert_eq!(values(world, &mut *reader, 1), ["before"]);
     never(world, "beyond the last stable offset", || reader.poll(WAIT).unwrap());
     assert_eq!(reader.position(&in_0).unwrap(), Some(1));
     producer.commit().unwrap();
     assert_eq!(values(world, &mut *reader, 2), ["within", "behind"]);
+    marked(world, &in_0, 4);
+    until(world, "the last stable offset", || (stable(&mut *reader) == [4]).then_some(()));
 }
 
 pub(crate) fn records_of_two_open_transactions_wait_for_the_earlier_one(world: &dyn World) {

@@ -115,6 +115,13 @@ impl App {
         kafka(&self.prefix)
     }
 
+    /// Another program on the same cluster, whose transactions may be open for long.
+    pub(crate) fn another_program(&self) -> Kafka {
+        let transaction_timeout = Duration::from_secs(300);
+        let topic_prefix = self.prefix.clone();
+        Kafka::new(KafkaConfig { topic_prefix, transaction_timeout, ..KafkaConfig::new(broker()) })
+    }
+
     pub(crate) fn config(&self) -> StreamsConfig {
         let extra_topics: Vec<TopicSpec> = vec![PAYMENTS.spec()];
         StreamsConfig { partitions: PARTITIONS, extra_topics, ..StreamsConfig::default() }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use streams::{
     Checkpoint, ClientSupplier, ConsumerRecord, Health, Owner, Owners, ProducerRecord, StateDirectory,
-    StoreSupplier, Streams, StreamsConfig, Timestamp, partition_of,
+    StoreSupplier, Streams, StreamsConfig, Timestamp, TopicPartition, TransactionalProducer, partition_of,
 };
 
 use harness::{
@@ -126,6 +126,63 @@ async fn a_dead_letter_that_is_too_large_goes_without_its_value() {
     let dead = app.read("limits-dlq", 1).remove(0);
     assert_eq!((&dead.key, &dead.value), (&None, &None));
     assert_eq!(header(&dead, "__streams.errors.offset"), offset.to_string());
+}
+
+/// Nothing of the application is broken: it stays ready, and says what it waits for.
+#[tokio::test]
+async fn an_open_transaction_of_another_program_is_told() {
+    let app = App::new("held-up");
+    let running = app.start();
+    let written = app.pay("a", 1).await;
+    assert_eq!(running.spent_after(written, "a").await, Some(1));
+
+    let mut other = app.another_program().producer("another-program").unwrap();
+    let opened = Timestamp::of_wall_clock();
+    let input = TopicPartition::new(PAYMENTS.name(), written.partition);
+    begin_with(&mut *other, &input, "a", "10");
+    let behind = app.pay("a", 100).await;
+
+    let note = until("a note", || running.health().notes().pop());
+    let expected = format!(
+        "{input} is held up by an open transaction: nothing from offset {} on is read before it ends, 2 offsets so far",
+        written.offset + 1
+    );
+    assert_eq!(note.text, expected);
+    assert!(note.since >= opened, "it is known since it was opened: {note:?}, {opened}");
+    let gauge = || running.metrics().gauges()["held_up_seconds"].get(&input).copied();
+    assert!(gauge() >= Some(10), "{:?}", gauge());
+    assert_eq!(running.health().reasons(), [] as [&str; 0], "it stays ready");
+
+    other.commit().unwrap();
+    assert_eq!(running.spent_after(behind, "a").await, Some(111), "it goes on");
+    until("the end", || (running.health().notes().is_empty() && gauge().is_none()).then_some(()));
+}
+
+/// Has this written in a transaction that stays open.
+fn begin_with(producer: &mut dyn TransactionalProducer, place: &TopicPartition, key: &str, value: &str) {
+    producer.init_transactions().unwrap();
+    producer.begin().unwrap();
+    let record = ProducerRecord {
+        topic: place.topic.clone(),
+        partition: place.partition,
+        key: Some(Bytes::copy_from_slice(key.as_bytes())),
+        value: Some(Bytes::copy_from_slice(value.as_bytes())),
+        headers: Vec::new(),
+    };
+    producer.send(record, None).unwrap();
+    producer.flush().unwrap();
+}
+
+#[track_caller]
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(std::time::Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn header(record: &ConsumerRecord, name: &str) -> String {

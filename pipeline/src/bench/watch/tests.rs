@@ -23,6 +23,10 @@ impl Reader for FakeReader {
         Ok(partitions.iter().map(|it| Watermarks { low: 0, high: 100 + i64::from(it.partition) }).collect())
     }
 
+    fn last_stable_offsets(&mut self, _: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
+        unimplemented!("it does not matter what holds others up")
+    }
+
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         *self.assigned.lock().unwrap() = positions.iter().map(|(_, offset)| *offset).collect();
         Ok(())

@@ -2,7 +2,8 @@
 //!
 //! Records are fetched inside `poll`, on the thread of whoever reads (`fetch.rs`); questions wait for their answers, for
 //! a short time. The ends of a partition are asked for as one who reads uncommitted records: others are told the last
-//! stable offset, and a commit whose marker is not written yet lies beyond that.
+//! stable offset, and a commit whose marker is not written yet lies beyond that. The last stable offset itself is asked
+//! for as one who reads committed records.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -31,12 +32,26 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 const NO_REPLICA: i32 = -1;
 const NO_EPOCH: i32 = -1;
 const READ_UNCOMMITTED: i8 = 0;
+const READ_COMMITTED: i8 = 1;
 
-/// An end of a partition's log, as the time that stands for it.
+/// An end of a partition's log.
 #[derive(Clone, Copy)]
 pub(super) enum End {
-    First = -2,
-    Last = -1,
+    First,
+    /// Where the first open transaction begins, else the last end.
+    Stable,
+    Last,
+}
+
+impl End {
+    /// The time that stands for it, and to whom it is told.
+    fn on_wire(self) -> (i64, i8) {
+        match self {
+            End::First => (-2, READ_UNCOMMITTED),
+            End::Stable => (-1, READ_COMMITTED),
+            End::Last => (-1, READ_UNCOMMITTED),
+        }
+    }
 }
 
 /// The reader. It connects to nothing before it is used.
@@ -145,6 +160,10 @@ impl Reader for PartitionReader {
         Ok(lows.into_iter().zip(highs).map(|(low, high)| Watermarks { low, high }).collect())
     }
 
+    fn last_stable_offsets(&mut self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
+        if partitions.is_empty() { Ok(Vec::new()) } else { self.ends(partitions, End::Stable) }
+    }
+
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         let names = &mut self.names;
         self.fetch.assign(
@@ -178,12 +197,13 @@ impl Reader for PartitionReader {
 }
 
 fn list_offsets(partitions: &[&(StrBytes, i32)], end: End) -> ListOffsetsRequest {
+    let (time, isolation) = end.on_wire();
     let mut topics: Vec<ListOffsetsTopic> = Vec::new();
     for (topic, number) in partitions {
         let wanted = ListOffsetsPartition::default()
             .with_partition_index(*number)
             .with_current_leader_epoch(NO_EPOCH)
-            .with_timestamp(end as i64);
+            .with_timestamp(time);
         match topics.iter_mut().find(|known| known.name.0 == *topic) {
             Some(known) => known.partitions.push(wanted),
             None => topics.push(
@@ -193,7 +213,7 @@ fn list_offsets(partitions: &[&(StrBytes, i32)], end: End) -> ListOffsetsRequest
     }
     ListOffsetsRequest::default()
         .with_replica_id(NO_REPLICA.into())
-        .with_isolation_level(READ_UNCOMMITTED)
+        .with_isolation_level(isolation)
         .with_topics(topics)
 }
 
