@@ -204,6 +204,8 @@ pub struct TopicDescription {
     pub cleanup_policy: String,
     /// Kafka's `delete.retention.ms`: how long a tombstone stays.
     pub delete_retention: Duration,
+    /// Kafka's `segment.bytes`: how large the log's files become. Only whole files are cleaned, and never the last one.
+    pub segment_bytes: u64,
 }
 
 /// A call to Kafka failed.

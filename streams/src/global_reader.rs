@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 use crate::application::Application;
 use crate::client::{ClientError, ErrorKind, Reader};
 use crate::guard::caught;
+use crate::progress::Progress;
 use crate::record::{ConsumerRecord, TopicPartition};
 use crate::restore::RestoreError;
 use crate::store::{Change, Checkpoint};
@@ -38,11 +39,23 @@ impl GlobalReader {
     /// Reads all tables up to their present ends.
     pub(crate) fn catch_up(&mut self) -> Result<(), RestoreError> {
         let marks = self.begin()?;
-        let behind =
-            |positions: &BTreeMap<(usize, i32), i64>| marks.iter().any(|(key, mark)| positions[key] < *mark);
-        while behind(&self.positions) && !self.application.stop.is_requested() {
-            self.step()?;
+        let left = |positions: &BTreeMap<(usize, i32), i64>| {
+            let lefts = marks.iter().map(|(key, mark)| u64::try_from(mark - positions[key]).unwrap_or(0));
+            lefts.sum::<u64>()
+        };
+        let mut progress = Progress::new(self.application.host.uptime());
+        let mut before = left(&self.positions);
+        while before > 0 && !self.application.stop.is_requested() {
+            let records = self.step()?;
+            let now = left(&self.positions);
+            progress.add(records, before - now);
+            before = now;
+            if let Some(standing) = progress.due(now, self.application.host.uptime()) {
+                info!("reading the global tables: {standing}");
+                self.application.health.set(WHO, format!("reading: {standing}"));
+            }
         }
+        self.application.health.clear(WHO);
         info!(tables = self.application.readers.tables.len(), "the global tables are read");
         Ok(())
     }
@@ -53,7 +66,7 @@ impl GlobalReader {
         while !self.application.stop.is_requested() {
             // After an error the reader may have passed records that no table has taken in.
             let turn = caught(|| match result {
-                Ok(()) => self.step(),
+                Ok(()) => self.step().map(drop),
                 Err(_) => self.begin().map(drop),
             });
             result = turn.unwrap_or_else(|panic| Err(panic.into()));
@@ -98,13 +111,18 @@ impl GlobalReader {
         Ok(marks)
     }
 
-    fn step(&mut self) -> Result<(), RestoreError> {
+    /// Reads a batch, of as many records.
+    fn step(&mut self) -> Result<u64, RestoreError> {
         self.ask_for_ends()?;
+        let mut records = 0;
         let mut batch: BTreeMap<(usize, i32), BTreeMap<Bytes, Option<Bytes>>> = BTreeMap::new();
         let mut wait = POLL;
         for _ in 0..BATCH {
             match self.reader.poll(wait) {
-                Ok(Some(record)) => self.take_in(record, &mut batch),
+                Ok(Some(record)) => {
+                    records += 1;
+                    self.take_in(record, &mut batch);
+                }
                 Ok(None) => break,
                 Err(error) if error.kind == ErrorKind::Retriable => {
                     debug!(%error, "global tables");
@@ -114,7 +132,8 @@ impl GlobalReader {
             }
             wait = Duration::ZERO;
         }
-        self.apply(batch)
+        self.apply(batch)?;
+        Ok(records)
     }
 
     fn take_in(

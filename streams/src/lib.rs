@@ -105,6 +105,7 @@ mod owners;
 mod pace;
 mod partitioner;
 mod processor;
+mod progress;
 mod purge;
 mod range_assignor;
 mod readers;

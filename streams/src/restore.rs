@@ -25,7 +25,9 @@ use crate::client::{ClientError, ErrorKind, Reader, Watermarks};
 use crate::faults;
 use crate::guard::Panicked;
 use crate::mailbox::{Receiver, Sender};
+use crate::metrics::Metrics;
 use crate::partitioner::check_place;
+use crate::progress::{Progress, Standing};
 use crate::record::{ConsumerRecord, TopicPartition};
 use crate::store::{BackendError, Change, Checkpoint, Fold, StoreBackend, StoreSpec};
 
@@ -41,6 +43,8 @@ pub(crate) enum Request {
 pub(crate) enum Answer {
     /// The task can run.
     Ready(Prepared),
+    /// How far the restore of these partitions' stores has come.
+    Progress { assignment: u64, standing: Standing },
     /// The task cannot run as things are.
     Refused { assignment: u64, partition: i32, reason: String },
     /// The high watermark of an input, asked for after `as_of`.
@@ -80,7 +84,9 @@ const RETRY: Duration = Duration::from_millis(100);
 /// How long to wait after a store has failed: what the disk or the process lacks may be there then.
 const STORE_RETRY: Duration = Duration::from_secs(2);
 const BATCH: usize = 10_000;
-const PROGRESS: Duration = Duration::from_secs(5);
+/// How many offsets of a changelog are still to be read, and about how long that takes.
+const OFFSETS_LEFT: &str = "restore_offsets_left";
+const SECONDS_LEFT: &str = "restore_seconds_left";
 /// No transaction is open for so long, but one that its coordinator has forgotten.
 const STANDSTILL: Duration = Duration::from_secs(30);
 
@@ -96,6 +102,14 @@ pub(crate) struct Restorer {
     /// Those of the waiting partitions whose stores have failed.
     failing: BTreeMap<i32, Failing>,
     restoring: Vec<Restoring>,
+    /// As long as anything is restored.
+    progress: Option<Progress>,
+}
+
+impl Drop for Restorer {
+    fn drop(&mut self) {
+        self.forget_progress();
+    }
 }
 
 /// Why a task has to wait, and until when, by the process's uptime.
@@ -200,6 +214,7 @@ impl Restorer {
                         waiting,
                         failing,
                         restoring,
+                        progress: None,
                     };
                     restorer.take(request);
                     return restorer.run();
@@ -244,6 +259,7 @@ impl Restorer {
                 self.assignment = assignment;
                 self.waiting = partitions;
                 self.failing.clear();
+                self.forget_progress();
                 self.restoring.clear();
                 if let Err(error) = self.read_changelogs() {
                     warn!(%error, "restore: the reader keeps its old assignment");
@@ -263,6 +279,7 @@ impl Restorer {
 
     /// Everything that is under way begins again: offsets first.
     fn start_over(&mut self) {
+        self.forget_progress();
         self.waiting.extend(self.restoring.drain(..).map(|task| task.partition));
     }
 
@@ -335,6 +352,9 @@ impl Restorer {
         let failed: Vec<Restoring> = self.restoring.extract_if(.., |task| task.failure().is_some()).collect();
         if failed.is_empty() {
             return Ok(());
+        }
+        for store in failed.iter().flat_map(|task| &task.stores) {
+            store.forget_gauges(&self.application.metrics);
         }
         for task in &failed {
             if let Some(error) = task.failure() {
@@ -462,11 +482,14 @@ impl Restorer {
 
     /// Step 3, a batch of it.
     fn restore_some(&mut self) -> Result<(), RestoreError> {
-        let started = self.application.host.now();
+        let (mut records, mut passed) = (0, 0);
         let mut wait = POLL;
         for _ in 0..BATCH {
             match self.reader.poll(wait) {
-                Ok(Some(record)) => self.take_in(record),
+                Ok(Some(record)) => {
+                    records += 1;
+                    self.take_in(record);
+                }
                 Ok(None) => break,
                 Err(error) if error.kind == ErrorKind::Retriable => break,
                 Err(error) => return Err(error.into()),
@@ -478,12 +501,35 @@ impl Restorer {
         for store in self.restoring.iter_mut().flat_map(|task| &mut task.stores).filter(|store| !store.done) {
             let position = self.reader.position(&store.changelog)?.unwrap_or(store.from);
             store.note_standstill(position, uptime);
+            passed += u64::try_from(position - store.from).unwrap_or(0);
             store.advance(position, now);
-            if now.since(started) > PROGRESS {
-                info!(changelog = %store.changelog, from = store.from, of = store.mark, "restoring");
-            }
         }
+        self.tell_progress(records, passed, uptime);
         Ok(())
+    }
+
+    /// After so many more records and offsets.
+    fn tell_progress(&mut self, records: u64, passed: u64, uptime: Duration) {
+        let stores = || self.restoring.iter().flat_map(|task| &task.stores);
+        let left = stores().map(StoreRestore::left).sum();
+        let progress = self.progress.get_or_insert_with(|| Progress::new(uptime));
+        progress.add(records, passed);
+        let Some(standing) = progress.due(left, uptime) else { return };
+        info!(partitions = ?self.restoring.iter().map(|task| task.partition).collect::<Vec<_>>(), "restoring: {standing}");
+        for store in stores() {
+            let metrics = &self.application.metrics;
+            metrics.set_gauge(OFFSETS_LEFT, &store.changelog, Some(store.left()));
+            metrics.set_gauge(SECONDS_LEFT, &store.changelog, standing.seconds_left);
+        }
+        self.answer(Answer::Progress { assignment: self.assignment, standing });
+    }
+
+    /// Nothing more is told of the restore that was under way.
+    fn forget_progress(&mut self) {
+        self.progress = None;
+        for store in self.restoring.iter().flat_map(|task| &task.stores) {
+            store.forget_gauges(&self.application.metrics);
+        }
     }
 
     fn take_in(&mut self, record: ConsumerRecord) {
@@ -513,6 +559,9 @@ impl Restorer {
         for task in finished {
             self.hand_over(task);
         }
+        if self.restoring.is_empty() {
+            self.progress = None;
+        }
         // Nothing more is to be fetched.
         if all_done { self.read_changelogs() } else { Ok(()) }
     }
@@ -523,6 +572,7 @@ impl Restorer {
         let (application, partition) = (&self.application.topology.application, task.partition);
         for store in &task.stores {
             let (records, skipped) = (store.records, store.skipped);
+            store.forget_gauges(&self.application.metrics);
             self.application.metrics.add("restored_records", records);
             self.application.metrics.add("restore_skipped_records", skipped);
             if records > 0 {
@@ -563,6 +613,17 @@ impl Restoring {
 }
 
 impl StoreRestore {
+    /// How many offsets are still to be read.
+    fn left(&self) -> u64 {
+        u64::try_from(self.mark - self.from).unwrap_or(0)
+    }
+
+    fn forget_gauges(&self, metrics: &Metrics) {
+        for gauge in [OFFSETS_LEFT, SECONDS_LEFT] {
+            metrics.set_gauge(gauge, &self.changelog, None);
+        }
+    }
+
     /// Takes a record of the changelog into the batch, as the store's fold says.
     fn take_in(&mut self, record: ConsumerRecord, partitions: i32) -> Result<(), BackendError> {
         let Some(key) = record.key else {

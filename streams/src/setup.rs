@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::client::{Admin, ClientError, Reader, TopicDescription};
 use crate::record::TopicPartition;
@@ -96,18 +96,25 @@ impl Topics {
             admin.create(&missing, self.partitions, self.replication)?;
             described = admin.describe(&names(&all))?;
         }
-        let mut missing = Vec::new();
+        let (mut missing, mut coarse) = (Vec::new(), Vec::new());
         let mut delete_retention = Duration::MAX;
-        for (topic, found) in all.iter().zip(described) {
+        for (number, (topic, found)) in all.iter().zip(described).enumerate() {
             match found {
                 Some(found) => {
                     self.check(topic, &found)?;
+                    if number < self.owned.len() {
+                        coarse.extend(wanted_segment(topic, &found).map(|bytes| (&*topic.name, bytes)));
+                    }
                     delete_retention = delete_retention.min(found.delete_retention);
                 }
                 None => missing.push(topic.name.to_string()),
             }
         }
-        if missing.is_empty() { Ok(delete_retention) } else { Err(SetupError::Missing(missing)) }
+        if !missing.is_empty() {
+            return Err(SetupError::Missing(missing));
+        }
+        warn_of_segments(&coarse);
+        Ok(delete_retention)
     }
 
     /// An application without its state has no committed offsets either.
@@ -125,6 +132,7 @@ impl Topics {
         })
     }
 
+    /// What cannot be otherwise.
     fn check(&self, topic: &TopicSpec, found: &TopicDescription) -> Result<(), SetupError> {
         let mismatch = |what, found: &dyn ToString, expected: &dyn ToString| SetupError::Mismatch {
             topic: topic.name.clone(),
@@ -139,5 +147,50 @@ impl Topics {
             return Err(mismatch("cleanup.policy", &found.cleanup_policy, &topic.cleanup.policy()));
         }
         Ok(())
+    }
+}
+
+/// The size that the topic's segments should have, if they are larger.
+fn wanted_segment(topic: &TopicSpec, found: &TopicDescription) -> Option<u64> {
+    topic.cleanup.segment_bytes().filter(|bytes| found.segment_bytes > *bytes)
+}
+
+/// A topic that is there already stays as somebody has set it.
+fn warn_of_segments(topics: &[(&str, u64)]) {
+    for (topic, bytes) in topics {
+        warn!(
+            topic,
+            "its segments are larger than they should be, so it is cleaned late, and more is read at a restore; to \
+             change it: kafka-configs.sh --alter --entity-type topics --entity-name {topic} \
+             --add-config segment.bytes={bytes}"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topic::Cleanup;
+
+    #[test]
+    fn larger_segments_than_wanted_are_named() {
+        let check = |cleanup: Cleanup, segment_bytes: u64| {
+            let topic = TopicSpec { name: "t".into(), cleanup };
+            let found = TopicDescription {
+                partitions: 1,
+                cleanup_policy: cleanup.policy().to_string(),
+                delete_retention: Duration::ZERO,
+                segment_bytes,
+            };
+            wanted_segment(&topic, &found)
+        };
+        let default = 1 << 30;
+        assert_eq!(check(Cleanup::Delete, default), None);
+        for cleanup in [Cleanup::Changelog, Cleanup::Purged, Cleanup::Compact { min_lag: Duration::ZERO }] {
+            let wanted = cleanup.segment_bytes();
+            assert_eq!(check(cleanup, default), wanted);
+            assert_eq!(check(cleanup, wanted.unwrap()), None);
+            assert_eq!(check(cleanup, 1 << 20), None, "somebody wants them so");
+        }
     }
 }

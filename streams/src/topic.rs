@@ -74,15 +74,33 @@ pub enum Cleanup {
         /// Kafka's `min.compaction.lag.ms`.
         min_lag: Duration,
     },
+    /// Only the last value of each key is kept: the changelog of stores, which is restored whole.
+    Changelog,
     /// Kept until the application that reads it asks for deletion (repartition topics).
     Purged,
 }
 
+/// Kafka Streams' `segment.bytes` of repartition topics. The broker's default of 1 GiB would keep what is deleted or
+/// superseded on the disk: only whole segments go, and never the last one.
+const SEGMENT: u64 = 50 << 20;
+/// Most rows of stores live briefly, and what the cleaner does not see is read back at a restore: with segments of this
+/// size that is some 150,000 records a partition. Kafka Streams leaves changelogs the broker's default.
+const CHANGELOG_SEGMENT: u64 = 16 << 20;
+
 impl Cleanup {
+    /// Kafka's `segment.bytes`; none where the broker's default is left.
+    pub fn segment_bytes(self) -> Option<u64> {
+        match self {
+            Cleanup::Delete => None,
+            Cleanup::Compact { .. } | Cleanup::Purged => Some(SEGMENT),
+            Cleanup::Changelog => Some(CHANGELOG_SEGMENT),
+        }
+    }
+
     /// Kafka's `cleanup.policy`.
     pub fn policy(self) -> &'static str {
         match self {
-            Cleanup::Compact { .. } => "compact",
+            Cleanup::Compact { .. } | Cleanup::Changelog => "compact",
             Cleanup::Delete | Cleanup::Purged => "delete",
         }
     }
@@ -95,8 +113,11 @@ impl Cleanup {
             // nor whether the broker takes a record.
             ("message.timestamp.type", "LogAppendTime".to_string()),
         ];
+        if let Some(bytes) = self.segment_bytes() {
+            settings.push(("segment.bytes", bytes.to_string()));
+        }
         match self {
-            Cleanup::Delete => {}
+            Cleanup::Delete | Cleanup::Changelog => {}
             Cleanup::Compact { min_lag } => {
                 settings.push(("min.compaction.lag.ms", min_lag.as_millis().to_string()));
             }

@@ -25,6 +25,7 @@ use crate::guard::{Panicked, caught};
 use crate::mailbox::{Receiver, Sender};
 use crate::pace::Pace;
 use crate::processor::ProcessError;
+use crate::progress::Standing;
 use crate::readers::Pulse;
 use crate::record::{ConsumerRecord, TopicPartition};
 use crate::restore::{Answer, Prepared, Request};
@@ -68,6 +69,8 @@ pub(crate) struct Worker {
     tasks: BTreeMap<i32, Running>,
     /// Assigned partitions whose task does not run yet, with the reason when it is refused.
     pending: BTreeMap<i32, Option<String>>,
+    /// How far the restore has come, once it is told.
+    restored: Option<Standing>,
     transaction: Transaction,
     retry: Retry,
     /// Transactions in a row that Kafka did not take.
@@ -174,6 +177,7 @@ impl Worker {
             metadata: None,
             tasks: BTreeMap::new(),
             pending: BTreeMap::new(),
+            restored: None,
             transaction: Transaction::default(),
             retry: Retry::default(),
             failures: 0,
@@ -361,6 +365,7 @@ impl Worker {
     /// Has the pending tasks made ready.
     fn prepare(&mut self) {
         self.assignment += 1;
+        self.restored = None;
         let partitions =
             self.pending.iter().filter(|(_, refused)| refused.is_none()).map(|(partition, _)| *partition);
         let request = Request::Prepare { assignment: self.assignment, partitions: partitions.collect() };
@@ -432,13 +437,17 @@ impl Worker {
                     self.pending.insert(partition, Some(reason));
                     self.report();
                 }
+                Answer::Progress { assignment, standing } if assignment == self.assignment => {
+                    self.restored = Some(standing);
+                    self.report();
+                }
                 Answer::End { input, as_of, end } => {
                     if let Some(running) = self.tasks.get_mut(&input.partition) {
                         running.task.answer_end(&input.topic, as_of, end);
                     }
                 }
                 // Of an earlier assignment: dropping it gives the lease back.
-                Answer::Ready(_) | Answer::Refused { .. } => {}
+                Answer::Ready(_) | Answer::Refused { .. } | Answer::Progress { .. } => {}
             }
         }
     }
@@ -903,7 +912,8 @@ impl Worker {
             reasons.push("joining the group".to_string());
         }
         if !restoring.is_empty() {
-            reasons.push(format!("restoring the tasks of partitions {}", restoring.join(", ")));
+            let restored = self.restored.map_or(String::new(), |standing| format!(": {standing}"));
+            reasons.push(format!("restoring the tasks of partitions {}{restored}", restoring.join(", ")));
         }
         if reasons.is_empty() { health.clear(&self.name) } else { health.set(&self.name, reasons.join("; ")) }
     }

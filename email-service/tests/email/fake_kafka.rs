@@ -329,6 +329,7 @@ impl Admin for FakeKafka {
             partitions: PARTITIONS,
             cleanup_policy: "delete".to_owned(),
             delete_retention: Duration::ZERO,
+            segment_bytes: 1 << 30,
         };
         let there = self.change(|state| !state.no_topics);
         Ok(topics.iter().map(|_| there.then(|| description.clone())).collect())

@@ -7,6 +7,7 @@ use crate::client::{ClientError, ErrorKind, TopicDescription};
 
 pub(super) const CLEANUP_POLICY: &str = "cleanup.policy";
 pub(super) const DELETE_RETENTION: &str = "delete.retention.ms";
+pub(super) const SEGMENT_BYTES: &str = "segment.bytes";
 
 /// A topic with so many partitions, where `setting` tells the value of a setting, if the broker has.
 pub(super) fn description(
@@ -26,5 +27,6 @@ pub(super) fn description(
         partitions,
         cleanup_policy: value(CLEANUP_POLICY)?,
         delete_retention: Duration::from_millis(delete_retention),
+        segment_bytes: value(SEGMENT_BYTES)?.parse().unwrap_or_default(),
     })
 }

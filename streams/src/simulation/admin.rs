@@ -11,6 +11,9 @@ use crate::topic::TopicSpec;
 /// As long as the ids that Kafka makes.
 const CLUSTER_ID: &str = "simulated-kafka-id-001";
 
+/// Kafka's `log.segment.bytes`.
+const DEFAULT_SEGMENT: u64 = 1 << 30;
+
 /// The admin client.
 pub(super) struct ClusterAdmin {
     cluster: Shared,
@@ -68,5 +71,6 @@ fn description(topic: &TopicState) -> TopicDescription {
         partitions: i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
         cleanup_policy: topic.cleanup.policy().to_string(),
         delete_retention: topic.delete_retention,
+        segment_bytes: topic.cleanup.segment_bytes().unwrap_or(DEFAULT_SEGMENT),
     }
 }

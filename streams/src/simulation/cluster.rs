@@ -141,7 +141,7 @@ impl Cluster {
         if size_of(record) + BATCH_OVERHEAD > LARGEST_BATCH {
             return Err(Refusal::MessageSizeTooLarge);
         }
-        let is_compacted = |topic: &TopicState| matches!(topic.cleanup, Cleanup::Compact { .. });
+        let is_compacted = |topic: &TopicState| topic.cleanup.policy() == "compact";
         if record.key.is_none() && self.topics.get(&record.topic).is_some_and(is_compacted) {
             return Err(Refusal::InvalidRecord);
         }
@@ -158,7 +158,11 @@ impl Cluster {
     /// Has the cleaner go through a topic.
     pub(super) fn compact(&mut self, topic: &str) {
         let Some(topic) = self.topics.get_mut(topic) else { return };
-        let Cleanup::Compact { min_lag } = topic.cleanup else { return };
+        let min_lag = match topic.cleanup {
+            Cleanup::Compact { min_lag } => min_lag,
+            Cleanup::Changelog => Duration::ZERO,
+            Cleanup::Delete | Cleanup::Purged => return,
+        };
         let cleaning = Cleaning { min_lag, delete_retention: topic.delete_retention };
         for log in &mut topic.partitions {
             compaction::compact(log, cleaning, self.now);

@@ -269,8 +269,7 @@ impl Topology {
         let known = self.stores.iter().position(|store| !store.is_topic());
         known.unwrap_or_else(|| {
             let changelog = format!("{}-changelog", self.application).into();
-            let cleanup = Cleanup::Compact { min_lag: std::time::Duration::ZERO };
-            let changelog = TopicSpec { name: changelog, cleanup };
+            let changelog = TopicSpec { name: changelog, cleanup: Cleanup::Changelog };
             self.add_store(StoreSpec { name: "state".into(), changelog, fold: Fold::LastValue })
         })
     }

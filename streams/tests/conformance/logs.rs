@@ -167,19 +167,25 @@ pub(crate) fn assigning_again_drops_what_was_fetched(world: &dyn World) {
 
 pub(crate) fn topics_are_created_once_and_described(world: &dyn World) {
     let mut admin = world.clients().admin().unwrap();
-    let names: [Arc<str>; 4] = ["gone".into(), "plain".into(), "table".into(), "purged".into()];
-    assert_eq!(admin.describe(&names).unwrap(), [None, None, None, None]);
-    let cleanups = [Cleanup::Delete, Cleanup::Compact { min_lag: Duration::from_secs(7) }, Cleanup::Purged];
+    let names: [Arc<str>; 5] = ["gone", "plain", "table", "changelog", "purged"].map(Arc::from);
+    assert_eq!(admin.describe(&names).unwrap(), [const { None }; 5]);
+    let table = Cleanup::Compact { min_lag: Duration::from_secs(7) };
+    let cleanups = [Cleanup::Delete, table, Cleanup::Changelog, Cleanup::Purged];
     for partitions in [3, 5] {
         for (name, cleanup) in names[1..].iter().zip(cleanups) {
             admin.create(&[TopicSpec { name: name.clone(), cleanup }], partitions, 1).unwrap();
         }
     }
-    let described = |cleanup_policy: &str| {
-        let delete_retention = Duration::from_secs(24 * 3600);
-        Some(TopicDescription { partitions: 3, cleanup_policy: cleanup_policy.to_string(), delete_retention })
+    let described = |cleanup_policy: &str, mebibytes: u64| {
+        Some(TopicDescription {
+            partitions: 3,
+            cleanup_policy: cleanup_policy.to_string(),
+            delete_retention: Duration::from_secs(24 * 3600),
+            segment_bytes: mebibytes << 20,
+        })
     };
-    let expected = [None, described("delete"), described("compact"), described("delete")];
+    let (plain, table) = (described("delete", 1024), described("compact", 50));
+    let expected = [None, plain, table, described("compact", 16), described("delete", 50)];
     assert_eq!(admin.describe(&names).unwrap(), expected, "the first creation counts");
     let id = admin.cluster_id().unwrap();
     assert_eq!(id.len(), 22, "{id}");

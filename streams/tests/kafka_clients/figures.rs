@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use local_kafka::{Config, LocalKafka};
-use streams::{ClientSupplier, GroupEvent, TopicPartition};
+use streams::{Cleanup, ClientSupplier, GroupEvent, ProducerRecord, TopicPartition};
 
-use crate::cluster::{Cluster, PATIENCE, assigned_from_beginning, config, place, producer, record};
+use crate::cluster::{Cluster, PATIENCE, assigned_from_beginning, config, create, place, producer, record};
 use crate::members::through_librdkafka;
 
 #[test]
@@ -76,6 +76,48 @@ fn a_burst() {
     }
     let (took, cpu) = (start.elapsed(), cpu_time() - cpu);
     println!("read: {:.0} records/s, {:?} of CPU each", rate(RECORDS, took), cpu / RECORDS as u32);
+}
+
+/// Rows that are put, changed and deleted within a transaction or two: what a restore reads of them when the cleaner has
+/// come, with the segments of a changelog and with larger ones.
+#[test]
+#[ignore = "a measurement"]
+fn what_is_left_of_short_lived_rows() {
+    const ROWS: usize = 300_000;
+    const TOGETHER: usize = 2_500;
+    let cluster = Cluster::of("short-lived");
+    let large = Cleanup::Compact { min_lag: Duration::ZERO };
+    let topics = [("changelog", Cleanup::Changelog), ("large", large)];
+    let mut producer = cluster.producer("p");
+    let value = "v".repeat(100);
+    for (topic, cleanup) in topics {
+        create(&cluster.kafka, topic, 1, cleanup);
+        for first in (0..ROWS).step_by(TOGETHER) {
+            for value in [Some(&*value), Some("changed"), None] {
+                producer.begin().unwrap();
+                for row in first..first + TOGETHER {
+                    let row =
+                        record(&place(topic, 0), &format!("cases/order-{row:012}/1"), value.unwrap_or(""));
+                    let row = ProducerRecord { value: value.and(row.value), ..row };
+                    producer.send(row, Some(0)).unwrap();
+                }
+                producer.commit().unwrap();
+            }
+        }
+    }
+    for waited in [0, 20, 20, 20] {
+        thread::sleep(Duration::from_secs(waited));
+        for (topic, _) in topics {
+            let mut reader = cluster.reader();
+            let end = reader.watermarks(&[place(topic, 0)]).unwrap()[0].high;
+            reader.assign(&[(place(topic, 0), 0)]).unwrap();
+            let (start, mut count) = (Instant::now(), 0);
+            while reader.position(&place(topic, 0)).unwrap() < Some(end) {
+                count += usize::from(reader.poll(Duration::from_millis(100)).unwrap().is_some());
+            }
+            println!("{topic}: of {} records {count} are read, in {:?}", 3 * ROWS, start.elapsed());
+        }
+    }
 }
 
 /// Both ways: one record at a time, then 256 under way.

@@ -158,6 +158,37 @@ async fn an_open_transaction_of_another_program_is_told() {
     until("the end", || (running.health().notes().is_empty() && gauge().is_none()).then_some(()));
 }
 
+/// Another program's transaction in the changelog holds the restore up, which tells meanwhile how far it has come.
+#[tokio::test]
+async fn a_restore_that_takes_long_tells_how_far_it_has_come() {
+    let app = App::new("long-restore");
+    let running = app.start();
+    let mut written = app.pay("a", 1).await;
+    for _ in 0..9 {
+        written = app.pay("a", 1).await;
+        running.spent_after(written, "a").await;
+    }
+    running.streams.close();
+    std::fs::remove_dir_all(app.state_path()).unwrap();
+
+    let mut other = app.another_program().producer("another-program").unwrap();
+    let changelog = TopicPartition::new("limits-changelog", written.partition);
+    begin_with(&mut *other, &changelog, "spent/a", "7");
+
+    let running = app.start_on(&app.state_path());
+    let told =
+        until("progress", || running.health().reasons().into_iter().find(|reason| reason.contains("% done")));
+    assert!(told.contains("restoring the tasks of partitions") && told.contains(" records read"), "{told}");
+    let gauge = |name| running.metrics().gauges().get(name).and_then(|of| of.get(&changelog).copied());
+    assert!(gauge("restore_offsets_left") >= Some(1), "{:?}", running.metrics().gauges());
+    assert!(gauge("restore_seconds_left").is_some(), "{:?}", running.metrics().gauges());
+
+    other.abort().unwrap();
+    assert!(running.health().wait(PATIENCE), "{:?}", running.health().reasons());
+    assert_eq!(running.queries().get(&running.spent, &"a".to_string()).unwrap(), Some(10));
+    assert_eq!((gauge("restore_offsets_left"), gauge("restore_seconds_left")), (None, None));
+}
+
 /// Has this written in a transaction that stays open.
 fn begin_with(producer: &mut dyn TransactionalProducer, place: &TopicPartition, key: &str, value: &str) {
     producer.init_transactions().unwrap();

@@ -24,7 +24,7 @@ use super::reader::{End, ends};
 use crate::client::{Admin, ClientError, ErrorKind, GroupMember, TopicDescription};
 use crate::kafka::assignment;
 use crate::kafka::config::Settings;
-use crate::kafka::description::{CLEANUP_POLICY, DELETE_RETENTION, description};
+use crate::kafka::description::{CLEANUP_POLICY, DELETE_RETENTION, SEGMENT_BYTES, description};
 use crate::kafka::error::kind_of_refusal;
 use crate::kafka::names::Names;
 use crate::record::TopicPartition;
@@ -101,7 +101,8 @@ impl ClusterAdmin {
         topics: &[StrBytes],
     ) -> Result<HashMap<StrBytes, HashMap<String, String>>, ClientError> {
         let attempt = || format!("describe {}", list(topics));
-        let wanted = [CLEANUP_POLICY, DELETE_RETENTION].map(StrBytes::from_static_str).to_vec();
+        let wanted =
+            [CLEANUP_POLICY, DELETE_RETENTION, SEGMENT_BYTES].map(StrBytes::from_static_str).to_vec();
         let resource = |topic: &StrBytes| {
             DescribeConfigsResource::default()
                 .with_resource_type(TOPIC)
