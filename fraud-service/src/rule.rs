@@ -25,8 +25,8 @@ pub(crate) fn judge(
     if spent < policy.minor_limit(currency) {
         return Standing::Counted(value);
     }
-    let (spent, limit) = (shown(spent, currency), policy.limit(currency));
-    let detail = format!("{spent} {currency} within an hour; the limit is {limit} {currency}");
+    // The value of the limit is not told: a fraud would stay just below it.
+    let detail = format!("{} {currency} within an hour reach the limit", shown(spent, currency));
     Standing::Refused { code: ReasonCode::LimitExceeded, detail }
 }
 
@@ -81,20 +81,20 @@ mod tests {
             &[
                 (0, EUR, Some(0), Ok(0)),
                 (0, EUR, Some(199_999), Ok(199_999)),
-                (0, EUR, Some(200_000), exceeded("2000.00 EUR within an hour; the limit is 2000 EUR")),
+                (0, EUR, Some(200_000), exceeded("2000.00 EUR within an hour reach the limit")),
                 (150_000, EUR, Some(49_999), Ok(49_999)),
-                (150_000, EUR, Some(50_000), exceeded("2000.00 EUR within an hour; the limit is 2000 EUR")),
-                (150_000, EUR, Some(60_050), exceeded("2100.50 EUR within an hour; the limit is 2000 EUR")),
+                (150_000, EUR, Some(50_000), exceeded("2000.00 EUR within an hour reach the limit")),
+                (150_000, EUR, Some(60_050), exceeded("2100.50 EUR within an hour reach the limit")),
                 (0, JPY, Some(299_999), Ok(299_999)),
-                (1, JPY, Some(299_999), exceeded("300000 JPY within an hour; the limit is 300000 JPY")),
+                (1, JPY, Some(299_999), exceeded("300000 JPY within an hour reach the limit")),
             ],
         );
-        check("0", &[(0, EUR, Some(0), exceeded("0.00 EUR within an hour; the limit is 0 EUR"))]);
+        check("0", &[(0, EUR, Some(0), exceeded("0.00 EUR within an hour reach the limit"))]);
     }
 
     #[test]
     fn amounts_may_be_as_large_as_they_like() {
-        let too_much = "more than 92233720368547758.07 EUR within an hour; the limit is 2000 EUR";
+        let too_much = "more than 92233720368547758.07 EUR within an hour reach the limit";
         check(
             "2000",
             &[
@@ -124,6 +124,15 @@ mod tests {
             let standing = judge(&FraudPolicy::new(limit), exposure, EUR, total);
             if let Standing::Counted(value) = standing {
                 prop_assert!(value >= 0 && Some(value) == total);
+            }
+        }
+
+        /// A customer who is refused learns that there is a limit, but not which.
+        #[test]
+        fn a_refusal_does_not_tell_the_limit(limit: u32, exposure in 0..1_000_000_000_000_i128, total in 0..i64::MAX) {
+            let standing = judge(&FraudPolicy::new(limit.into()), exposure, EUR, Some(total));
+            if let Standing::Refused { .. } = standing {
+                prop_assert_eq!(standing, judge(&FraudPolicy::new(0), exposure, EUR, Some(total)));
             }
         }
     }

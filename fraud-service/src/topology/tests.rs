@@ -299,7 +299,7 @@ fn a_verdict_carries_attempt_reason_and_time() {
         attempt: 3,
         result: CheckResult::Fail,
         code: Some(ReasonCode::LimitExceeded),
-        detail: Some("2250.00 EUR within an hour; the limit is 2000 EUR".into()),
+        detail: Some("2250.00 EUR within an hour reach the limit".into()),
         started_at: at("10:00:02.345"),
         finished_at: at("10:00:02.345"),
     };
