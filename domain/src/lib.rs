@@ -23,8 +23,10 @@ mod check;
 mod currency;
 mod customer;
 mod customer_form;
+mod email_address;
 mod first_look;
 mod form;
+mod hidden;
 mod ids;
 mod new_order;
 mod order;
@@ -50,10 +52,9 @@ mod verdict;
 pub use amount::{AmountError, format_amount, parse_amount};
 pub use check::{Check, CheckResult};
 pub use currency::{Currency, InvalidCurrency};
-pub use customer::{
-    Customer, CustomerName, EmailAddress, InvalidCustomerName, InvalidEmailAddress, InvalidLevel, Level,
-};
-pub use customer_form::{CustomerForm, parse_customer};
+pub use customer::{Customer, CustomerName, InvalidCustomerName, InvalidLevel, Level};
+pub use customer_form::{CustomerForm, CustomerView, parse_customer};
+pub use email_address::{EmailAddress, InvalidEmailAddress};
 pub use first_look::state_of;
 pub use form::{BodyError, FieldError, MAX_FIELD_ERRORS};
 pub use ids::{AdjustmentId, CustomerId, InvalidId, OrderId, ProductId};

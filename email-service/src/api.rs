@@ -19,15 +19,16 @@ pub(crate) struct CustomersApi;
 #[serde(deny_unknown_fields)]
 #[schema(examples(customer_example))]
 pub struct Customer {
-    /// What to call them; no control characters
+    /// What to call them; no control characters, nor others that cannot be seen or change direction
     #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$")]
     pub name: String,
-    /// Where their mail goes: at most 254 bytes in UTF-8, one @ with something on both sides, no white space and no
-    /// control characters
+    /// Where their mail goes: at most 254 bytes in UTF-8, 64 of them before the @, no quotation marks there, and behind
+    /// it the name of a domain, not an IP address; no white space and nothing that cannot be seen. A domain beyond ASCII
+    /// is shown as it was written
     #[schema(
         min_length = 3,
         max_length = 254,
-        pattern = r"^[^@\s\u0000-\u001F\u007F-\u009F]+@[^@\s\u0000-\u001F\u007F-\u009F]+$"
+        pattern = r#"^[^\s\u0000-\u001F\u007F-\u009F"(),:;<>@\[\\\]]+@[^\s\u0000-,/:-@\[-`{-\u009F]+$"#
     )]
     pub email: String,
     /// Their standing

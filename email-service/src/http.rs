@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
-use domain::{Customer, CustomerForm, CustomerId, parse_customer};
+use domain::{Customer, CustomerId, CustomerView, parse_customer};
 use service::topics::CUSTOMERS;
 use service::{IdInPath, Interrupted, JsonBody, Problem, Shutdown};
 use streams::{CommandWriter, GlobalTable, Queries};
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn get(id: IdInPath<CustomerId>, customers: Data<Customers>) -> Result<HttpResponse, Problem> {
     let IdInPath(id) = id;
     match customers.queries.lookup(&customers.table, &id)? {
-        Some(customer) => Ok(HttpResponse::Ok().json(CustomerForm::from(customer))),
+        Some(customer) => Ok(HttpResponse::Ok().json(CustomerView::from(customer))),
         None => Err(Problem::not_found(format!("there is no customer {id}"))),
     }
 }
@@ -52,7 +52,7 @@ async fn put(
             ));
         }
     }
-    Ok(HttpResponse::Ok().json(CustomerForm::from(customer)))
+    Ok(HttpResponse::Ok().json(CustomerView::from(customer)))
 }
 
 impl Customers {

@@ -26,7 +26,7 @@ mod topology;
 
 pub use decided_order::DecidedOrder;
 pub use delivery::{DeliveryError, InvalidSmtpUrl, MailFolder, Smtp, Transport};
-pub use mail::{ComposeError, Mail, compose};
+pub use mail::{ComposeError, InvalidSender, Mail, compose, parse_sender};
 pub use mailer::{MAILER_GROUP, Mailer, MailerConfig, MailerError, MailerMetrics};
 pub use order_key::{InvalidOrderKey, OrderKey};
 pub use run::{MailArgs, StartEmailError, run};

@@ -3,16 +3,23 @@
 //! Composing is pure: the same order gives the same mail, byte for byte, with the same Message-ID, so that a
 //! mail which is sent again after a crash can be recognised.
 
+mod html;
+mod letter;
+mod sender;
 mod text;
 
 use std::time::{Duration, SystemTime};
 
-use domain::{Customer, Decision, Order, OrderState};
+use domain::{Customer, CustomerName, Decision, EmailAddress, InvalidEmailAddress, Order, OrderState};
 use jiff::Timestamp;
-use lettre::address::AddressError;
+use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, SinglePart};
+use lettre::message::{Mailbox, MultiPart, MultiPartKind, SinglePart};
 use lettre::{Address, Message};
+
+pub use sender::{InvalidSender, parse_sender};
+
+use letter::Letter;
 
 /// A mail, ready to be delivered.
 #[derive(Debug, Clone)]
@@ -34,26 +41,32 @@ impl Mail {
     }
 }
 
-/// Writes the mail that tells `customer` what has become of `order`.
+/// Writes the mail that tells `customer` what has become of `order`: as text, and the same as HTML.
+///
+/// A customer whose address is an [`EmailAddress`] can always be written to. A name that is no [`CustomerName`]
+/// is left out.
 ///
 /// # Errors
 ///
-/// The order is not decided, or the customer's address is none that SMTP could be given.
+/// The order is not decided, or the customer's address is no [`EmailAddress`].
 pub fn compose(from: &Mailbox, customer: &Customer, order: &Order) -> Result<Mail, ComposeError> {
-    let (decision, outcome) = match order.state {
+    let decision = match order.state {
         OrderState::Created => return Err(ComposeError::Undecided),
-        OrderState::Validated => (Decision::Validated, "validated"),
-        OrderState::Failed => (Decision::Failed, "failed"),
+        OrderState::Validated => Decision::Validated,
+        OrderState::Failed => Decision::Failed,
     };
     let name = name(order);
+    let to = recipient(customer)?;
+    let letter = Letter::new(to.name.as_deref(), from.name.as_deref(), order, decision);
     let message = Message::builder()
+        .envelope(Envelope::new(Some(from.email.clone()), vec![to.email.clone()])?)
         .from(from.clone())
-        .to(recipient(customer)?)
-        .subject(format!("Order {}: {outcome}", order.id))
+        .to(to)
+        .subject(letter.subject.clone())
         .date(date(order.updated_at))
         .message_id(Some(format!("<{name}@{}>", from.email.domain())))
         .raw_header(auto_submitted())
-        .singlepart(SinglePart::plain(text::text(customer, order, decision)))?;
+        .multipart(as_text_and_html(&letter))?;
     Ok(Mail { name, message })
 }
 
@@ -63,13 +76,13 @@ pub enum ComposeError {
     /// There is nothing to tell yet.
     #[error("the order is not decided")]
     Undecided,
-    /// An address that looked plausible, but is none by RFC 5321.
+    /// The address was written before today's rules.
     #[error("the customer's address {email:?} cannot be used: {source}")]
     Address {
         /// The address.
         email: String,
         /// What is wrong with it.
-        source: AddressError,
+        source: InvalidEmailAddress,
     },
     /// The parts do not make a message.
     #[error("the mail cannot be built: {0}")]
@@ -82,12 +95,18 @@ fn name(order: &Order) -> String {
 }
 
 fn recipient(customer: &Customer) -> Result<Mailbox, ComposeError> {
-    let email: Address = customer
+    let email: EmailAddress = customer
         .email
-        .as_str()
         .parse()
-        .map_err(|source| ComposeError::Address { email: customer.email.to_string(), source })?;
-    Ok(Mailbox::new(Some(customer.name.to_string()), email))
+        .map_err(|source| ComposeError::Address { email: customer.email.clone(), source })?;
+    let name = customer.name.parse().ok().map(|name: CustomerName| name.as_str().trim().to_owned());
+    Ok(Mailbox::new(name.filter(|name| !name.is_empty()), address(&email)))
+}
+
+/// The address as SMTP is given it. What is an address stands in [`EmailAddress`] alone; lettre's own check
+/// would refuse some of them.
+fn address(email: &EmailAddress) -> Address {
+    Address::new_dangerous(email.local_part(), email.domain())
 }
 
 /// A mail has no date before 1970, and none of less than a second.
@@ -98,4 +117,16 @@ fn date(at: Timestamp) -> SystemTime {
 /// RFC 3834: so that no vacation responder answers.
 fn auto_submitted() -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned())
+}
+
+/// Always the same, and nowhere else in a mail: no line of a part begins with what others have written, and
+/// where a part is encoded, it has no `=_`.
+const BOUNDARY: &str = "=_order";
+
+fn as_text_and_html(letter: &Letter) -> MultiPart {
+    MultiPart::builder()
+        .kind(MultiPartKind::Alternative)
+        .boundary(BOUNDARY)
+        .singlepart(SinglePart::plain(text::text(letter)))
+        .singlepart(SinglePart::html(html::html(letter)))
 }

@@ -18,6 +18,7 @@ use utoipa::OpenApi as _;
 use crate::api::CustomersApi;
 use crate::delivery::{InvalidSmtpUrl, MailFolder, Smtp, Transport};
 use crate::http::{self, Customers};
+use crate::mail::parse_sender;
 use crate::mailer::{Mailer, MailerConfig, MailerError, MailerMetrics};
 use crate::topology::topology;
 
@@ -25,14 +26,14 @@ use crate::topology::topology;
 #[derive(Clone, Debug, clap::Args)]
 pub struct MailArgs {
     /// The mail server, such as smtps://user:password@host or smtp://host:25?tls=opportunistic. Without one, mails
-    /// are written as .eml files to `mail` in the data directory.
+    /// are written as .eml files to `mail` in the data directory, which keeps the latest 10,000.
     #[arg(long, hide_env_values = true)]
     pub smtp_url: Option<String>,
     /// A file that holds the URL of the mail server: with a password in it, it stands in no list of processes.
     #[arg(long, value_name = "FILE", conflicts_with = "smtp_url")]
     pub smtp_url_file: Option<SecretFile>,
     /// Whom the mails come from.
-    #[arg(long, default_value = "Orders <orders@localhost>")]
+    #[arg(long, default_value = "Orders <orders@localhost>", value_parser = parse_sender)]
     pub mail_from: Mailbox,
 }
 

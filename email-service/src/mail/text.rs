@@ -1,85 +1,45 @@
-//! What the mail says.
+//! The mail as plain text.
 
-use std::fmt::Write;
+use std::fmt::{self, Write as _};
 
-use domain::{Check, Currency, Customer, Decision, Order, OrderLine, Reason, ReasonCode, format_amount};
+use super::letter::{Item, Letter};
 
-pub(super) fn text(customer: &Customer, order: &Order, decision: Decision) -> String {
-    let mut text = format!("{}\n\n{}\n", greeting(customer), news(order, decision));
-    for line in &order.lines {
-        // Writing to a string cannot fail.
-        _ = writeln!(text, "  {}", item(line, order.currency));
-    }
-    if !order.lines.is_empty() {
-        _ = writeln!(text, "\n  Total: {}", price(order.total(), order.currency));
-    }
-    if !order.reasons.is_empty() {
-        text.push_str("\nWhy not:\n\n");
-    }
-    for reason in &order.reasons {
-        _ = writeln!(text, "  - {}", in_words(reason));
-    }
+pub(super) fn text(letter: &Letter) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    _ = write(letter, &mut text);
     text
 }
 
-fn greeting(customer: &Customer) -> String {
-    match customer.name.as_str().trim() {
-        "" => "Hello,".to_owned(),
-        name => format!("Hello {name},"),
-    }
-}
-
-fn news(order: &Order, decision: Decision) -> String {
-    let news = match decision {
-        Decision::Validated => "thank you. We have accepted your order",
-        Decision::Failed => "we are sorry: we could not accept your order",
-    };
-    let end = if order.lines.is_empty() { "." } else { ":\n" };
-    format!("{news} {}{end}", order.id)
-}
-
-fn item(line: &OrderLine, currency: Currency) -> String {
-    let OrderLine { product_id, quantity, unit_price } = line;
-    let (each, all) = (price(Some(*unit_price), currency), price(line.amount(), currency));
-    format!("{quantity} x {product_id} at {each}: {all}")
-}
-
-fn price(minor: Option<i64>, currency: Currency) -> String {
-    match minor {
-        Some(minor) => format!("{} {currency}", format_amount(minor, currency)),
-        None => "beyond what can be counted".to_owned(),
-    }
-}
-
-fn in_words(reason: &Reason) -> String {
-    let words = match (reason.code, reason.check) {
-        (ReasonCode::LimitExceeded, _) => "your orders of the last hour reach the limit for a customer",
-        (ReasonCode::OutOfStock, _) => "not everything that you ordered is in stock",
-        (ReasonCode::NoLines, _) => "the order has no lines",
-        (ReasonCode::QuantityNotPositive, _) => "a quantity is not positive",
-        (ReasonCode::NegativePrice, _) => "a price is negative",
-        (ReasonCode::TotalOverflow, _) => "the total is too large",
-        (ReasonCode::InvalidOrder, _) => "the order could not be checked as it is",
-        (ReasonCode::StateUnreadable, _) => "we could not check the order, which is our fault",
-        (ReasonCode::TimedOut, Some(Check::FraudCheck)) => "the check of your limit took too long",
-        (ReasonCode::TimedOut, Some(Check::InventoryCheck)) => "the check of our stock took too long",
-        (ReasonCode::TimedOut, Some(Check::OrderDetailsCheck)) => {
-            "the check of the order itself took too long"
+fn write(letter: &Letter, text: &mut String) -> fmt::Result {
+    write!(text, "{}\n\n{}\n", letter.greeting, letter.news)?;
+    if !letter.reasons.is_empty() {
+        text.push_str("\nWHY\n\n");
+        for reason in &letter.reasons {
+            writeln!(text, "  - {reason}")?;
         }
-        (ReasonCode::TimedOut, None) => "the checks took too long",
-    };
-    match reason.detail.as_deref().map(one_line) {
-        Some(detail) if !detail.is_empty() => format!("{words} ({detail})"),
-        _ => words.to_owned(),
+    }
+    write_items(letter, text)?;
+    write!(text, "\nWHAT HAPPENS NEXT\n\n{}\n", letter.next)?;
+    match &letter.signature {
+        Some(name) => write!(text, "\nKind regards,\n  {name}\n"),
+        None => Ok(()),
     }
 }
 
-/// Details come from other services; one stays one line of the mail.
-fn one_line(detail: &str) -> String {
-    detail
-        .split(char::is_control)
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+/// In two columns.
+fn write_items(letter: &Letter, text: &mut String) -> fmt::Result {
+    if letter.items.is_empty() {
+        return Ok(());
+    }
+    text.push_str("\nYOUR ORDER\n\n");
+    let mut rows: Vec<(String, &str)> = letter.items.iter().map(|item| (left(item), &*item.amount)).collect();
+    rows.push(("Total".to_owned(), &letter.total));
+    let width = |column: fn(&(String, &str)) -> usize| rows.iter().map(column).max().unwrap_or_default();
+    let (first, second) = (width(|row| row.0.len()), width(|row| row.1.len()));
+    rows.iter().try_for_each(|(left, right)| writeln!(text, "  {left:first$}  {right:>second$}"))
+}
+
+fn left(item: &Item) -> String {
+    format!("{} x {} at {}", item.quantity, item.product, item.each)
 }

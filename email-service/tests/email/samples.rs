@@ -69,7 +69,7 @@ pub(crate) fn ada() -> Customer {
 }
 
 pub(crate) fn customer(id: &str, name: &str, email: &str, level: Level) -> Customer {
-    Customer { id: parsed(id), name: parsed(name), email: parsed(email), level }
+    Customer { id: parsed(id), name: name.to_owned(), email: email.to_owned(), level }
 }
 
 pub(crate) fn sender() -> Mailbox {
@@ -78,7 +78,7 @@ pub(crate) fn sender() -> Mailbox {
 
 /// The mail about a validated order, to this address.
 pub(crate) fn mail(order: &str, email: &str) -> Mail {
-    let customer = Customer { email: parsed(email), ..ada() };
+    let customer = Customer { email: email.to_owned(), ..ada() };
     compose(&sender(), &customer, &validated(order)).unwrap()
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use domain::Customer;
 use email_service::DeliveryError::{Misconfigured, Refused, Temporary};
-use email_service::{DeliveryError, Smtp, Transport};
+use email_service::{DeliveryError, Smtp, Transport, compose};
 use tokio::runtime::Handle;
 
-use crate::samples::mail;
+use crate::samples::{ada, failed, mail, sender};
 use crate::smtp_server::{Replies, SmtpServer};
 
 fn smtp(server: &SmtpServer) -> Smtp {
@@ -72,15 +73,31 @@ fn a_refusal_of_ourselves_is_not() {
 async fn a_mail_arrives_as_it_was_composed() {
     let server = SmtpServer::start(&[]);
     let smtp = smtp(&server);
-    for email in ["ada@example.org", "zoë@bücher.example"] {
+    for (email, to) in
+        [("ada@example.org", "ada@example.org"), ("zoë@bücher.example", "zoë@xn--bcher-kva.example")]
+    {
         let mail = mail("o-1", email);
         smtp.deliver(&mail).await.unwrap();
         let received = server.mail();
         assert_eq!(received.from, "orders@shop.example");
-        assert_eq!(received.to, [email]);
+        assert_eq!(received.to, [to]);
         assert_eq!(received.content.trim_end().as_bytes(), mail.message().formatted().trim_ascii_end());
     }
     server.check_no_more();
+}
+
+/// By another reader of mails than those who compose them.
+#[tokio::test]
+async fn a_mail_is_read_as_text_and_as_html() {
+    let server = SmtpServer::start(&[]);
+    let zoe = Customer { name: "Zoë <1>".into(), ..ada() };
+    smtp(&server).deliver(&compose(&sender(), &zoe, &failed("o-1")).unwrap()).await.unwrap();
+    let parts = server.mail().parts;
+    let [(plain, text), (rich, html)] = &parts[..] else { panic!("{parts:?}") };
+    assert_eq!([plain, rich], ["text/plain", "text/html"]);
+    assert!(text.starts_with("Hello Zoë <1>,\n"), "{text}");
+    assert!(text.ends_with("\nKind regards,\n  Orders\n"), "{text}");
+    assert!(html.contains("Hello Zoë &lt;1&gt;,</p>") && html.ends_with("</html>\n"), "{html}");
 }
 
 #[tokio::test]
@@ -144,13 +161,17 @@ async fn a_wrong_password_is_no_fault_of_the_mail() {
 }
 
 #[tokio::test]
-async fn an_address_that_the_server_cannot_write_is_refused() {
+async fn a_server_that_knows_ascii_alone() {
     let server = SmtpServer::without_utf8();
     let smtp = smtp(&server);
     let error = smtp.deliver(&mail("o-1", "zoë@example.org")).await.unwrap_err();
-    assert!(matches!(error, Refused(_)), "{error}");
-    smtp.deliver(&mail("o-2", "zoe@example.org")).await.unwrap();
-    assert_eq!(server.mail().to, ["zoe@example.org"]);
+    assert!(matches!(&error, Refused(reason) if reason.contains("SMTPUTF8")), "{error}");
+    for (email, to) in [("zoe@example.org", "zoe@example.org"), ("info@exämple.de", "info@xn--exmple-cua.de")]
+    {
+        smtp.deliver(&mail("o-2", email)).await.unwrap();
+        assert_eq!(server.mail().to, [to]);
+    }
+    server.check_no_more();
 }
 
 #[tokio::test]

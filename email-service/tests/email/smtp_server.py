@@ -3,7 +3,7 @@
 Its argument is JSON: {"port": 0, "replies": {address: [reply, ...]}, "credentials": [user, password] or null}.
 The replies are what RCPT TO for an address is answered, one after the other, before it is accepted; "hang" is no
 answer at all, and "data: <reply>" an answer to DATA. It writes JSON to stdout, one line each: first
-{"port": n}, then each mail it has accepted. It ends when its stdin does.
+{"port": n}, then each mail it has accepted, with what Python reads in its parts. It ends when its stdin does.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+from email import message_from_bytes, policy
 
 try:
     from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -20,6 +21,11 @@ except ImportError:
 
 def tell(message):
     print(json.dumps(message), flush=True)
+
+
+def parts(content):
+    mail = message_from_bytes(content, policy=policy.default)
+    return [(part.get_content_type(), part.get_content().replace("\r\n", "\n")) for part in mail.iter_parts()]
 
 
 class Handler:
@@ -51,6 +57,7 @@ class Handler:
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "content": envelope.content.decode(),
+            "parts": parts(envelope.content),
             "connection": session.number,
         })
         return "250 accepted"

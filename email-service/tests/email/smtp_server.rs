@@ -14,6 +14,8 @@ pub(crate) struct ReceivedMail {
     pub(crate) from: String,
     pub(crate) to: Vec<String>,
     pub(crate) content: String,
+    /// The types of its parts, and what Python reads in them.
+    pub(crate) parts: Vec<(String, String)>,
     /// The number of the connection it came by.
     pub(crate) connection: u64,
 }
@@ -73,6 +75,7 @@ impl SmtpServer {
             from: text(&mail["from"]),
             to: mail["to"].as_array().unwrap().iter().map(text).collect(),
             content: text(&mail["content"]),
+            parts: serde_json::from_value(mail["parts"].clone()).unwrap(),
             connection: mail["connection"].as_u64().unwrap(),
         }
     }
