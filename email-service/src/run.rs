@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use lettre::message::Mailbox;
@@ -157,8 +157,11 @@ impl Background for MailerThread {
         self.metrics.read().into_iter().map(|(counter, value)| (name(counter), value)).collect()
     }
 
-    fn stop(&self) {
+    fn request_stop(&self, _: Instant) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn stop(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             thread.thread().unpark();

@@ -110,7 +110,15 @@ impl LocalKafka {
     ///
     /// [`SignalError::Killed`] when it did not end in time; it has ended then, too.
     pub fn stop(&mut self) -> Result<(), SignalError> {
-        let timeout = self.config.stop_timeout;
+        self.stop_within(self.config.stop_timeout)
+    }
+
+    /// The same with another limit than [`Config::stop_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As [`stop`](Self::stop).
+    pub fn stop_within(&mut self, timeout: Duration) -> Result<(), SignalError> {
         let mut broker = self.take_running()?;
         // A paused broker gets the first signal when it has the second.
         send(&broker, "TERM")?;

@@ -13,6 +13,7 @@ mod welcome;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use futures::FutureExt;
@@ -36,8 +37,15 @@ pub(crate) async fn up(mut args: UpArgs) -> anyhow::Result<()> {
     };
     let Some(broker) = start_broker(&listener, config, stop.clone()).await? else { return Ok(()) };
     args.service.bootstrap_servers = broker.bootstrap_servers().to_owned();
+    let limit = args.service.shutdown_timeout;
+    // The broker stops in what the services leave.
+    args.service.shutdown_timeout = limit / 4 * 3;
+    let stopping = stop.clone().map(|()| Instant::now()).shared();
+    let noted = tokio::spawn(stopping.clone());
     let outcome = run_services(&args, listener, address, state, stop).await;
-    broker.stop().await;
+    noted.abort();
+    let since = stopping.now_or_never().unwrap_or_else(Instant::now);
+    broker.stop((since + limit).saturating_duration_since(Instant::now())).await;
     outcome
 }
 
@@ -81,7 +89,8 @@ async fn run_services(
             stop.await;
         }
     };
-    let served = serve(listener, services, args.service.max_requests, until_stop).await;
+    let (most, within) = (args.service.max_requests, args.service.shutdown_timeout);
+    let served = serve(listener, services, most, within, until_stop).await;
     welcomed?;
     Ok(served?)
 }

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 use streams::kafka::{Kafka, KafkaConfig};
 use tracing_subscriber::EnvFilter;
 
@@ -26,6 +28,9 @@ pub struct ServiceArgs {
     /// How many requests may be under way at once, those that wait included; what comes beyond is answered 503
     #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_requests: u32,
+    /// Within what the process ends after SIGTERM, whatever is under way; orchestrators kill it after 10s or more
+    #[arg(long, env, value_name = "DURATION", default_value = "9s", value_parser = duration)]
+    pub shutdown_timeout: Duration,
     /// The directory for stores and the instance's name, one per process [default: one of the service's name in ./data]
     #[arg(long, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
@@ -106,6 +111,19 @@ impl ServiceArgs {
             client_settings: self.kafka_settings().cloned().collect(),
             ..KafkaConfig::new(self.bootstrap_servers.clone())
         })
+    }
+}
+
+/// Parses a duration that is longer than nothing, such as `30s`, `1m 30s` or `96h`.
+///
+/// # Errors
+///
+/// Why it is none.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    match Duration::try_from(duration) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("must be longer than nothing".to_string()),
     }
 }
 

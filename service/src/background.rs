@@ -1,6 +1,7 @@
 //! What a service does beside its topology and HTTP.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// A part of a service that works on threads of its own, such as the mailer.
 pub trait Background: Send + Sync + 'static {
@@ -19,7 +20,27 @@ pub trait Background: Send + Sync + 'static {
         BTreeMap::new()
     }
 
-    /// Finishes what is under way and ends; returns when that is done. Called once, on a thread that may
-    /// block.
+    /// What can go up and down. Shown in `/metrics`.
+    fn gauges(&self) -> Vec<Gauge> {
+        Vec::new()
+    }
+
+    /// Is to begin nothing new, and to have finished what is under way by `until`. Returns at once.
+    fn request_stop(&self, until: Instant);
+
+    /// Returns when it has ended. Called once, after the request, on a thread that may block.
     fn stop(&self);
+}
+
+/// A value that goes up and down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gauge {
+    /// Its name, without the prefix that all have.
+    pub name: &'static str,
+    /// What it tells.
+    pub help: &'static str,
+    /// Name and value of the label that tells it from others of the same name.
+    pub label: (&'static str, String),
+    /// What it is now.
+    pub value: i64,
 }

@@ -9,6 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::background::Gauge;
 use crate::observed::Observed;
 
 /// Counters and gauges of all services of the process, labelled by service.
@@ -44,7 +45,13 @@ impl Collector for ServiceCollector {
             "streams_waiters",
             "Requests that wait for a key to change",
             gauge(|service| service.queries.watchers().try_into().unwrap_or(i64::MAX)),
-        )
+        )?;
+        let gauges: Vec<_> = self
+            .0
+            .iter()
+            .flat_map(|service| service.gauges().into_iter().map(|of| (service.name, of)))
+            .collect();
+        encode_own_gauges(&mut encoder, &gauges)
     }
 }
 
@@ -103,6 +110,24 @@ fn encode_partition_gauge(
             ];
             let value = i64::try_from(value).unwrap_or(i64::MAX);
             ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Those that services have beside what all have: each name is described once.
+fn encode_own_gauges(
+    encoder: &mut DescriptorEncoder,
+    gauges: &[(&'static str, Gauge)],
+) -> Result<(), fmt::Error> {
+    let names: BTreeMap<_, _> = gauges.iter().map(|(_, gauge)| (gauge.name, gauge.help)).collect();
+    for (name, help) in names {
+        let name_here = format!("streams_{name}");
+        let mut metric = encoder.encode_descriptor(&name_here, help, None, MetricType::Gauge)?;
+        for (service, gauge) in gauges.iter().filter(|(_, gauge)| gauge.name == name) {
+            let (label, value) = &gauge.label;
+            let labels = [(LABEL, *service), (*label, value.as_str())];
+            ConstGauge::new(gauge.value).encode(metric.encode_family(&labels)?)?;
         }
     }
     Ok(())

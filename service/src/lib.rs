@@ -56,8 +56,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub use advertised_url::{AdvertisedUrl, InvalidUrl, NoAddressError};
 pub use app::app;
-pub use args::{LogFormat, ServiceArgs};
-pub use background::Background;
+pub use args::{LogFormat, ServiceArgs, duration};
+pub use background::{Background, Gauge};
 pub use body::{JsonBody, MAX_BODY_SIZE};
 pub use command_line::{parse_args, with_environment};
 pub use environment::{Environment, StartServiceError};

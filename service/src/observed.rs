@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::timestamp_from_millis;
 use streams::{Health, Metrics, Note, Queries};
 
-use crate::background::Background;
+use crate::background::{Background, Gauge};
 
 /// The gauges of a service, for health and metrics.
 #[derive(Clone)]
@@ -43,5 +43,10 @@ impl Observed {
         let mut counters = self.metrics.snapshot();
         self.background.iter().for_each(|part| counters.extend(part.counters()));
         counters
+    }
+
+    /// What of it goes up and down, besides what all services have.
+    pub(crate) fn gauges(&self) -> Vec<Gauge> {
+        self.background.iter().flat_map(|part| part.gauges()).collect()
     }
 }

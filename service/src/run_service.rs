@@ -50,6 +50,6 @@ fn run(
         let environment = Environment::new(args, Arc::new(args.kafka()), state, address)?;
         let service = start(&environment)?;
         tracing::info!(service = name, %address, client_id = environment.client_id, "answering at http://{address}");
-        Ok(serve(listener, vec![service], args.max_requests, stop).await?)
+        Ok(serve(listener, vec![service], args.max_requests, args.shutdown_timeout, stop).await?)
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::ServiceConfig;
 use streams::Streams;
@@ -89,6 +89,11 @@ impl RunningService {
                 ticks.tick().await;
             }
         }
+    }
+
+    /// What works beside the topology is to have finished by `until`.
+    pub(crate) fn request_stop(&self, until: Instant) {
+        self.background.iter().for_each(|part| part.request_stop(until));
     }
 
     /// Ends the parts one beside the other; the answer comes when all have ended.

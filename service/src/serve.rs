@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::web::{Data, ServiceConfig};
 use futures::future::join_all;
 use prometheus_client::registry::Registry;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::admission::Admission;
 use crate::api::document;
@@ -19,7 +19,7 @@ use crate::http_server::http_server;
 use crate::observed::Observed;
 use crate::open_files::raise_open_files;
 use crate::running_service::{Routes, RunningService};
-use crate::shutdown::{GRACE, Shutdown};
+use crate::shutdown::Shutdown;
 use crate::{docs, probes};
 
 /// Why serving ended otherwise than by being asked to.
@@ -37,12 +37,13 @@ pub enum ServeError {
         reason: String,
     },
     /// Threads did not end in time. Nothing is lost: Kafka aborts what they left open.
-    #[error("some threads did not stop within {} s and were given up", CLOSE_WITHIN.as_secs())]
-    Close,
+    #[error("some threads did not stop within {0:?} and were given up")]
+    Close(Duration),
 }
 
 /// Serves `services` on `listener` until `stop` is ready, or one of them cannot run. Then requests in flight
-/// are answered, be it by other instances; then the services are closed, one beside the other.
+/// are answered, be it by other instances; then the services are closed, one beside the other. It is over within
+/// `stop_within`, whatever is under way.
 ///
 /// # Errors
 ///
@@ -51,24 +52,31 @@ pub async fn serve(
     listener: TcpListener,
     services: Vec<RunningService>,
     max_requests: u32,
+    stop_within: Duration,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let admission = admission(max_requests);
-    let shutdown = Shutdown::default();
+    let shutdown = Shutdown::within(stop_within);
     let observed: Vec<Observed> = services.iter().map(RunningService::observed).collect();
     let outcome = answer(listener, &services, &observed, &admission, &shutdown, stop).await;
-    let closed = close(services).await;
+    let closed = close(services, &shutdown).await;
     outcome.and(closed)
 }
 
 /// Longer than anything takes that does not wait for Kafka.
-const CARRY_OUT_WITHIN: Duration = Duration::from_secs(2);
+fn carry_out_within(shutdown: &Shutdown) -> Duration {
+    shutdown.limit() / 9 * 2
+}
 
-/// Who waits is told at the end of the grace; this is for the telling.
-const ANSWER_WITHIN: Duration = Duration::from_secs(GRACE.as_secs() + 2);
+/// Who waits is told at the end of the grace; the rest is for the telling. The server counts whole seconds.
+fn answer_within(shutdown: &Shutdown) -> Duration {
+    Duration::from_secs((shutdown.limit() / 9 * 7).as_secs().max(1))
+}
 
-/// Longer than the timeout of a transaction.
-const CLOSE_WITHIN: Duration = Duration::from_secs(15);
+/// The rest is for committing what was done.
+fn finish_within(shutdown: &Shutdown) -> Duration {
+    shutdown.limit() / 9 * 7
+}
 
 fn admission(max_requests: u32) -> Admission {
     let wanted = usize::try_from(max_requests).unwrap_or(usize::MAX);
@@ -90,7 +98,7 @@ async fn answer(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let routes = routes(services, observed, admission, shutdown)?;
-    let server = http_server(listener, routes, admission.connections(), ANSWER_WITHIN)?;
+    let server = http_server(listener, routes, admission.connections(), answer_within(shutdown))?;
     let handle = server.handle();
     let mut server = tokio::spawn(server);
     let outcome = tokio::select! {
@@ -102,6 +110,8 @@ async fn answer(
         }
     };
     shutdown.request();
+    let until = shutdown.after(finish_within(shutdown)).into_std();
+    services.iter().for_each(|service| service.request_stop(until));
     let stopped = handle.stop(true);
     tokio::join!(stopped, hand_over(services, shutdown));
     outcome
@@ -110,7 +120,7 @@ async fn answer(
 /// Leaves the groups while requests are still being answered. What is being carried out comes to its end here; who
 /// waits is answered by whoever takes over.
 async fn hand_over(services: &[RunningService], shutdown: &Shutdown) {
-    drop(timeout(CARRY_OUT_WITHIN, shutdown.idle()).await);
+    drop(timeout(carry_out_within(shutdown), shutdown.idle()).await);
     services.iter().for_each(|service| service.streams().request_stop());
 }
 
@@ -145,7 +155,8 @@ fn routes(
     })
 }
 
-async fn close(services: Vec<RunningService>) -> Result<(), ServeError> {
+async fn close(services: Vec<RunningService>, shutdown: &Shutdown) -> Result<(), ServeError> {
+    let limit = shutdown.limit();
     let ends: Vec<_> = services.into_iter().map(RunningService::close).collect();
-    timeout(CLOSE_WITHIN, join_all(ends)).await.map(drop).map_err(|_| ServeError::Close)
+    timeout_at(shutdown.after(limit), join_all(ends)).await.map(drop).map_err(|_| ServeError::Close(limit))
 }

@@ -15,6 +15,7 @@ pub struct Shutdown {
     requested: watch::Sender<Option<Instant>>,
     busy: watch::Sender<usize>,
     grace: Duration,
+    limit: Duration,
 }
 
 /// Something that is to come to its end in this process. Over when it is dropped.
@@ -30,19 +31,38 @@ pub enum Interrupted {
     Stopping,
 }
 
-/// For how long requests are still answered when the stop is requested. Orchestrators give a process 10 s at least.
-pub(crate) const GRACE: Duration = Duration::from_secs(5);
+/// For how long requests are still answered at most when the stop is requested.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Within what a process ends unless it is told otherwise. Orchestrators give it 10 s at least.
+const LIMIT: Duration = Duration::from_secs(9);
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self::with_grace(GRACE)
+        Self::within(LIMIT)
     }
 }
 
 impl Shutdown {
+    /// A shutdown that is over when `limit` has passed.
+    pub fn within(limit: Duration) -> Self {
+        Self { limit, ..Self::with_grace(GRACE.min(limit / 9 * 5)) }
+    }
+
     /// A shutdown that leaves requests this much time.
     pub fn with_grace(grace: Duration) -> Self {
-        Self { requested: watch::Sender::default(), busy: watch::Sender::default(), grace }
+        let (requested, busy) = (watch::Sender::default(), watch::Sender::default());
+        Self { requested, busy, grace, limit: LIMIT.max(grace) }
+    }
+
+    /// How long all of it may take.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// When so much of the time since the request has passed; from now on, if there was none.
+    pub(crate) fn after(&self, passed: Duration) -> Instant {
+        self.requested.borrow().unwrap_or_else(Instant::now) + passed
     }
 
     /// Says that the process is about to stop: long waits end.

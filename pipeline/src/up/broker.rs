@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 /// process at the latest.
 pub(crate) struct Broker {
     bootstrap_servers: String,
-    stop: mpsc::Sender<()>,
+    stop: mpsc::Sender<Duration>,
     stopped: oneshot::Receiver<()>,
 }
 
@@ -45,15 +45,16 @@ impl Broker {
         &self.bootstrap_servers
     }
 
-    /// Stops the broker in an orderly way. Returns when it has ended.
-    pub(crate) async fn stop(self) {
-        drop(self.stop);
+    /// Stops the broker in an orderly way if that can be done in so much time. Returns when it has ended.
+    pub(crate) async fn stop(self, within: Duration) {
+        // As below.
+        _ = self.stop.send(within);
         // An error says that the thread has ended, and with it the broker.
         _ = self.stopped.await;
     }
 }
 
-fn run(config: Config, started: oneshot::Sender<anyhow::Result<String>>, stop: &Receiver<()>) {
+fn run(config: Config, started: oneshot::Sender<anyhow::Result<String>>, stop: &Receiver<Duration>) {
     match LocalKafka::start(config) {
         Ok(kafka) => {
             if started.send(Ok(kafka.bootstrap_servers())).is_ok() {
@@ -65,10 +66,15 @@ fn run(config: Config, started: oneshot::Sender<anyhow::Result<String>>, stop: &
 }
 
 /// Until the stop.
-fn supervise(mut kafka: LocalKafka, stop: &Receiver<()>) {
+fn supervise(mut kafka: LocalKafka, stop: &Receiver<Duration>) {
     let [first, longest] = PAUSES;
     let (mut pause, mut next_pause) = (LOOK_EVERY, first);
-    while stop.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+    let within = loop {
+        match stop.recv_timeout(pause) {
+            Ok(within) => break within,
+            Err(RecvTimeoutError::Disconnected) => break Duration::ZERO,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
         (pause, next_pause) = match keep_running(&mut kafka) {
             Ok(()) => (LOOK_EVERY, first),
             Err(error) => {
@@ -76,8 +82,8 @@ fn supervise(mut kafka: LocalKafka, stop: &Receiver<()>) {
                 (next_pause, longest.min(next_pause * 2))
             }
         };
-    }
-    match kafka.stop() {
+    };
+    match kafka.stop_within(within) {
         Ok(()) => tracing::info!("Kafka has stopped"),
         Err(error) => tracing::warn!(%error, "Kafka did not stop in an orderly way"),
     }

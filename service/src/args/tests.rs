@@ -52,6 +52,18 @@ fn arguments_are_taken_as_they_are() {
 }
 
 #[test]
+fn a_duration_is_longer_than_nothing() {
+    for (text, expected) in
+        [("30s", Some(30_000)), ("1m 30s", Some(90_000)), ("250ms", Some(250)), ("PT2S", Some(2_000))]
+    {
+        assert_eq!(duration(text).ok(), expected.map(Duration::from_millis), "{text}");
+    }
+    for text in ["", "30", "-5s", "0s", "soon"] {
+        assert!(duration(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_its_reason() {
     refused(&["--partitions=0"], "0 is not in 1..");
     refused(&["--partitions=-1"], "-1 is not in 1..");

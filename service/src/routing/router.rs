@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderValue;
@@ -260,6 +260,8 @@ impl Background for Router {
     }
 
     /// It has no threads.
+    fn request_stop(&self, _: Instant) {}
+
     fn stop(&self) {}
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use service::{RunningService, ServeError, bind, serve};
@@ -15,6 +16,9 @@ use tokio::task::JoinHandle;
 
 /// So few that a test can have one more.
 pub(crate) const MAX_REQUESTS: u32 = 8;
+
+/// What is usual.
+const SHUTDOWN: Duration = Duration::from_secs(9);
 
 /// The server of one service whose Kafka is away.
 pub(crate) struct TestApp {
@@ -34,7 +38,8 @@ impl TestApp {
         let service = RunningService::new("test-service", streams).with_routes(routes);
         let (listener, address) = bind("127.0.0.1:0").unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(serve(listener, vec![service], MAX_REQUESTS, async { _ = stopped.await }));
+        let served =
+            tokio::spawn(serve(listener, vec![service], MAX_REQUESTS, SHUTDOWN, async { _ = stopped.await }));
         Self {
             address,
             client: service::http_client().build().unwrap(),
