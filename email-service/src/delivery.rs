@@ -20,9 +20,13 @@ pub trait Transport: Send + Sync {
 /// Why a mail was not delivered, sorted by what is to be done about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
-    /// Not now: to be tried again.
+    /// No mail now: the server is away or takes none. To be tried again before any other mail.
     #[error("not delivered yet: {0}")]
     Temporary(String),
+    /// This mail not now, though the server takes mails: most likely its recipient is refused temporarily. To be
+    /// tried again later, and no other mail has to wait for it.
+    #[error("not taken yet: {0}")]
+    Deferred(String),
     /// No mail can be delivered before somebody mends settings or server; no fault of the mail, so it is to
     /// be tried again, and somebody has to be told.
     #[error("not delivered, check the SMTP settings: {0}")]

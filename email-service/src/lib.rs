@@ -27,7 +27,10 @@ mod topology;
 pub use decided_order::DecidedOrder;
 pub use delivery::{DeliveryError, InvalidSmtpUrl, MailFolder, Smtp, Transport};
 pub use mail::{ComposeError, InvalidSender, Mail, compose, parse_sender};
-pub use mailer::{MAILER_GROUP, Mailer, MailerConfig, MailerError, MailerMetrics};
+pub use mailer::{
+    MAILER_GROUP, Mailer, MailerConfig, MailerError, MailerMetrics, RetryPolicy, StopRequest, WAITING,
+    WaitingCount, WaitingMail,
+};
 pub use order_key::{InvalidOrderKey, OrderKey};
 pub use run::{MailArgs, StartEmailError, run};
 pub use topology::{APPLICATION, EmailTopology, topology};

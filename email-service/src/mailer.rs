@@ -3,27 +3,37 @@
 //! | what happens | what is done |
 //! |---|---|
 //! | the mail is accepted | its offset is committed |
-//! | it is refused for now, or the settings are wrong | it is tried again with backoff, for ever; its partition waits, the others go on |
+//! | the server is away or takes no mails, or the settings are wrong | it is tried again with backoff until it is taken; its partition waits, the others go on |
+//! | the server takes mails, but this one not now | it is set aside, and the next mail goes on; tried again after growing pauses ([`RetryPolicy`]), at last a dead letter |
 //! | it is refused for good, or cannot be composed or decoded | dead letter, and the next mail goes on |
 //! | the record has no customer | nothing to send: counted, its offset is committed within half a second |
+//! | too much waits | its partition waits, until less does |
 //! | stop, or the partitions are taken away | mails under way are finished and committed, none is begun |
 //! | Kafka is away | mails go on as far as they were read; commits are tried again |
 //! | Kafka refuses what cannot be mended by trying again | [`Mailer::run`] ends with the error |
+//! | it is not known any more what was sent | the partition is refused: [`MailerMetrics::refused_partitions`] |
 //!
-//! Mails of one partition go one after the other. If they overtook a mail that is being tried again, a clean
-//! stop would leave them sent but not committed, and the next start would send them a second time.
+//! What waits, dead letters and offsets commit in one transaction ([`WAITING`]). Where nothing but offsets is to be
+//! committed, there is none.
+//!
+//! Mails of one partition go one after the other, but those that wait are passed. If they overtook a mail that is
+//! under way, a clean stop would leave them sent but not committed, and the next start would send them a second time.
+//! What was sent and could not be committed is not sent again by the same process.
 
 mod courier;
 mod lanes;
 mod member;
 mod metrics;
+mod opening;
+mod outbox;
 mod plan;
 mod progress;
+mod waiting;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::ExponentialBuilder;
 use lettre::message::Mailbox;
@@ -31,10 +41,11 @@ use streams::{ClientError, ClientSupplier, ErrorKind, TopicPartition};
 use tokio::runtime::Handle;
 
 pub use metrics::MailerMetrics;
+pub use waiting::{RetryPolicy, WAITING, WaitingCount, WaitingMail};
 
 use crate::delivery::Transport;
-use courier::Courier;
 use member::Member;
+use outbox::Leftover;
 
 /// The mailers' consumer group.
 pub const MAILER_GROUP: &str = "email-service-mailer";
@@ -46,23 +57,29 @@ pub struct MailerConfig {
     pub from: Mailbox,
     /// How this member is known in the group.
     pub client_id: String,
+    /// Names its transactions. No other member has the same.
+    pub transactional_id: String,
     /// How many mails are under way at once, from all partitions together.
     pub in_flight: usize,
     /// How many records are read ahead of a partition's mails.
     pub read_ahead: usize,
-    /// When and how often a mail is tried again; without a last time.
+    /// When and how often a mail is tried again while no mails are taken; without a last time.
     pub backoff: ExponentialBuilder,
-    /// How long a mail that is under way may hold up a rebalance or a stop. What takes longer is sent once
-    /// more. Shorter than the group's `max.poll.interval.ms`, and than a process takes to stop.
+    /// When and how often a mail is tried again that is not taken, while others are.
+    pub retry: RetryPolicy,
+    /// How long a mail that is under way may hold up a rebalance. What takes longer is sent once more. Shorter than
+    /// the group's `max.poll.interval.ms`, after which the group goes on without a member.
     pub patience: Duration,
 }
 
 impl MailerConfig {
-    /// What suits most: 8 mails at once; tried again after 0.5 s, then rarer, at last every 10 to 20 s.
+    /// What suits most: 8 mails at once; tried again after 0.5 s, then rarer, at last every 10 to 20 s, while no mails
+    /// are taken.
     pub fn new(from: Mailbox) -> Self {
         Self {
             from,
             client_id: MAILER_GROUP.to_owned(),
+            transactional_id: MAILER_GROUP.to_owned(),
             in_flight: 8,
             read_ahead: 512,
             backoff: ExponentialBuilder::new()
@@ -70,7 +87,8 @@ impl MailerConfig {
                 .with_max_delay(Duration::from_secs(10))
                 .with_jitter()
                 .without_max_times(),
-            patience: Duration::from_secs(10),
+            retry: RetryPolicy::default(),
+            patience: Duration::from_secs(20),
         }
     }
 }
@@ -82,6 +100,29 @@ pub struct Mailer {
     config: MailerConfig,
     runtime: Handle,
     metrics: Arc<MailerMetrics>,
+    /// What was done and could not be committed.
+    leftovers: Mutex<BTreeMap<TopicPartition, Leftover>>,
+}
+
+/// A request to stop, with the moment until which mails under way are waited for. The first one counts.
+#[derive(Debug, Default)]
+pub struct StopRequest(OnceLock<Instant>);
+
+impl StopRequest {
+    /// Asks for the stop.
+    pub fn request(&self, until: Instant) {
+        _ = self.0.set(until);
+    }
+
+    /// Until when mails under way are waited for, if a stop was asked for.
+    pub fn until(&self) -> Option<Instant> {
+        self.0.get().copied()
+    }
+
+    /// Whether a stop was asked for.
+    pub fn is_requested(&self) -> bool {
+        self.0.get().is_some()
+    }
 }
 
 /// How long to wait after an error that may go away.
@@ -95,7 +136,7 @@ impl Mailer {
         config: MailerConfig,
         runtime: Handle,
     ) -> Self {
-        Self { clients, transport, config, runtime, metrics: Arc::default() }
+        Self { clients, transport, config, runtime, metrics: Arc::default(), leftovers: Mutex::default() }
     }
 
     /// What has been done so far.
@@ -103,15 +144,15 @@ impl Mailer {
         &self.metrics
     }
 
-    /// Joins the group and sends mails until `stop` is set. Blocks: needs a thread that is none of the runtime's.
+    /// Joins the group and sends mails until `stop` is requested. Blocks: needs a thread that is none of the runtime's.
     ///
     /// # Errors
     ///
     /// Kafka refused what will not go better by trying again at once. Nothing is lost: whoever calls again
     /// goes on after the last commit.
-    pub fn run(&self, stop: &AtomicBool) -> Result<(), MailerError> {
-        while !stop.load(Ordering::Relaxed) {
-            match self.join() {
+    pub fn run(&self, stop: &StopRequest) -> Result<(), MailerError> {
+        while !stop.is_requested() {
+            match self.join(stop) {
                 Ok(Some(member)) => return serve(member, stop),
                 Ok(None) => thread::park_timeout(PAUSE),
                 Err(error) => wait_if_retriable(error)?,
@@ -120,14 +161,12 @@ impl Mailer {
         Ok(())
     }
 
-    /// A member of the group, if all topics are there to be subscribed to.
-    fn join(&self) -> Result<Option<Member>, MailerError> {
+    /// A member of the group, if all topics are there.
+    fn join<'a>(&'a self, stop: &'a StopRequest) -> Result<Option<Member<'a>>, MailerError> {
         if !member::topics_exist(self.clients.admin()?.as_mut())? {
             return Ok(None);
         }
-        let writer = self.clients.writer()?;
-        let courier = Courier::new(self.transport.clone(), writer, &self.config, self.metrics.clone());
-        Member::join(self.clients.as_ref(), courier, &self.config, self.runtime.clone()).map(Some)
+        Member::join(self, stop).map(Some)
     }
 }
 
@@ -142,9 +181,9 @@ pub enum MailerError {
     Ended(TopicPartition),
 }
 
-fn serve(mut member: Member, stop: &AtomicBool) -> Result<(), MailerError> {
+fn serve(mut member: Member<'_>, stop: &StopRequest) -> Result<(), MailerError> {
     let mut result = Ok(());
-    while result.is_ok() && !stop.load(Ordering::Relaxed) {
+    while result.is_ok() && !stop.is_requested() {
         result = member.turn().or_else(wait_if_retriable);
     }
     member.leave();

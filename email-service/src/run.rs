@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use lettre::message::Mailbox;
-use service::{Background, Environment, RunningService, SecretFile, StartServiceError, topics};
+use service::{Background, Environment, Gauge, RunningService, SecretFile, StartServiceError, duration, topics};
 use tokio::runtime::Handle;
 use utoipa::OpenApi as _;
 
@@ -19,7 +18,9 @@ use crate::api::CustomersApi;
 use crate::delivery::{InvalidSmtpUrl, MailFolder, Smtp, Transport};
 use crate::http::{self, Customers};
 use crate::mail::parse_sender;
-use crate::mailer::{Mailer, MailerConfig, MailerError, MailerMetrics};
+use crate::mailer::{
+    MAILER_GROUP, Mailer, MailerConfig, MailerError, MailerMetrics, RetryPolicy, StopRequest, WAITING,
+};
 use crate::topology::topology;
 
 /// Where mails go, and whom they come from.
@@ -35,6 +36,24 @@ pub struct MailArgs {
     /// Whom the mails come from.
     #[arg(long, default_value = "Orders <orders@localhost>", value_parser = parse_sender)]
     pub mail_from: Mailbox,
+    /// How long after a mail's first temporary refusal it is tried again; each pause is twice as long as the one
+    /// before, up to half an hour
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub mail_retry_after: Duration,
+    /// How long after its first temporary refusal a mail is given up and becomes a dead letter
+    #[arg(long, value_name = "DURATION", default_value = "96h", value_parser = duration)]
+    pub mail_give_up_after: Duration,
+}
+
+impl MailArgs {
+    fn retry(&self) -> RetryPolicy {
+        let default = RetryPolicy::default();
+        RetryPolicy {
+            first_pause: self.mail_retry_after,
+            longest_pause: default.longest_pause.max(self.mail_retry_after),
+            give_up_after: self.mail_give_up_after,
+        }
+    }
 }
 
 impl MailArgs {
@@ -82,12 +101,14 @@ pub fn run(
         ),
     };
     let email = topology();
-    let streams = environment.start(email.topology, vec![topics::CUSTOMERS.spec()])?;
+    let streams = environment.start(email.topology, vec![topics::CUSTOMERS.spec(), WAITING.spec()])?;
     let customers =
         Customers { table: email.customers, queries: streams.queries(), commands: environment.commands()? };
     let customers = Data::new(customers);
     let config = MailerConfig {
         client_id: environment.client_id.clone(),
+        transactional_id: format!("{MAILER_GROUP}-{}", environment.state.instance_id()),
+        retry: mail.retry(),
         ..MailerConfig::new(mail.mail_from.clone())
     };
     let mailer = Mailer::new(environment.clients.clone(), transport, config, Handle::current());
@@ -100,7 +121,7 @@ pub fn run(
 
 /// Keeps the mailer running on a thread of its own.
 struct MailerThread {
-    stop: Arc<AtomicBool>,
+    stop: Arc<StopRequest>,
     problem: Arc<Mutex<Option<String>>>,
     metrics: Arc<MailerMetrics>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -111,7 +132,7 @@ const RESTART: Duration = Duration::from_secs(1);
 
 impl MailerThread {
     fn start(mailer: Mailer) -> io::Result<Self> {
-        let (stop, problem) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::default()));
+        let (stop, problem) = (Arc::<StopRequest>::default(), Arc::new(Mutex::default()));
         let metrics = mailer.metrics().clone();
         let thread = thread::Builder::new().name("mailer".to_string()).spawn({
             let (stop, problem) = (stop.clone(), problem.clone());
@@ -123,11 +144,11 @@ impl MailerThread {
 
 fn keep_running(
     mut mail: impl FnMut() -> Result<(), MailerError>,
-    stop: &AtomicBool,
+    stop: &StopRequest,
     problem: &Mutex<Option<String>>,
 ) {
     let tell = |reason| *problem.lock().unwrap_or_else(PoisonError::into_inner) = reason;
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.is_requested() {
         let error = match catch_unwind(AssertUnwindSafe(&mut mail)) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -143,7 +164,32 @@ fn keep_running(
 impl Background for MailerThread {
     fn reasons(&self) -> Vec<String> {
         let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        problem.iter().map(|problem| format!("mailer: {problem}")).collect()
+        let refused = self.metrics.refused_partitions();
+        let refused = refused.iter().map(|(partition, reason)| format!("mailer: {partition}: {reason}"));
+        problem.iter().map(|problem| format!("mailer: {problem}")).chain(refused).collect()
+    }
+
+    fn gauges(&self) -> Vec<Gauge> {
+        let waiting = self.metrics.waiting();
+        let gauge =
+            |name, help, label: &str, value| Gauge { name, help, label: ("reply", label.to_owned()), value };
+        let counts = waiting.iter().map(|count| {
+            let mails = count.mails.try_into().unwrap_or(i64::MAX);
+            gauge(
+                "mails_waiting",
+                "Mails that were refused temporarily, by what the server replies",
+                &count.reply,
+                mails,
+            )
+        });
+        let ages = waiting.iter().map(|count| {
+            let (name, help) = (
+                "mails_waiting_since_timestamp_seconds",
+                "When the first of the mails that wait was refused",
+            );
+            gauge(name, help, &count.reply, count.since.as_second())
+        });
+        counts.chain(ages).collect()
     }
 
     fn counters(&self) -> BTreeMap<&'static str, u64> {
@@ -157,8 +203,8 @@ impl Background for MailerThread {
         self.metrics.read().into_iter().map(|(counter, value)| (name(counter), value)).collect()
     }
 
-    fn request_stop(&self, _: Instant) {
-        self.stop.store(true, Ordering::Relaxed);
+    fn request_stop(&self, until: Instant) {
+        self.stop.request(until);
     }
 
     fn stop(&self) {
@@ -179,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_mailer_that_panics_is_shown_and_started_again() {
-        let (stop, problem, starts) = (AtomicBool::new(false), Mutex::default(), AtomicU32::new(0));
+        let (stop, problem, starts) = (StopRequest::default(), Mutex::default(), AtomicU32::new(0));
         thread::scope(|scope| {
             let mailer = scope.spawn(|| {
                 let mail = || match starts.fetch_add(1, Ordering::Relaxed) {

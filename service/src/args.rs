@@ -29,7 +29,7 @@ pub struct ServiceArgs {
     #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_requests: u32,
     /// Within what the process ends after SIGTERM, whatever is under way; orchestrators kill it after 10s or more
-    #[arg(long, env, value_name = "DURATION", default_value = "9s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "9s", value_parser = duration)]
     pub shutdown_timeout: Duration,
     /// The directory for stores and the instance's name, one per process [default: one of the service's name in ./data]
     #[arg(long, value_name = "DIRECTORY")]

@@ -32,6 +32,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// 4.5.3.2.6): a client that gives up earlier sends again what was accepted.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(11 * 60);
 
+/// How long a server may take to greet, when it is asked whether it takes mail at all.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(60);
+
 impl Smtp {
     /// Sends to the server of `url`, by tasks on `runtime`. Nothing is connected yet.
     ///
@@ -67,17 +70,18 @@ impl Smtp {
         let connections = self.connections();
         let bytes = mail.message().formatted();
         let sending = connections.send_raw(mail.message().envelope(), &bytes);
-        match self.limit(&connections, sending).await {
-            Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(self.judge(&connections, &Symptom::of(&error)).await),
-            None => Err(DeliveryError::Temporary(format!("no answer within {:?}", self.timeout))),
-        }
+        let symptom = match self.limit(&connections, self.timeout, sending).await {
+            Some(Ok(_)) => return Ok(()),
+            Some(Err(error)) => Symptom::of(&error),
+            None => Symptom::Broken(format!("no answer within {:?}", self.timeout)),
+        };
+        Err(symptom.judge(symptom.is_ambiguous() && self.is_in_order().await))
     }
 
-    async fn judge(&self, connections: &Connections, symptom: &Symptom) -> DeliveryError {
-        let in_order = symptom.is_ambiguous()
-            && matches!(self.limit(connections, connections.test_connection()).await, Some(Ok(true)));
-        symptom.judge(in_order)
+    async fn is_in_order(&self) -> bool {
+        let connections = self.connections();
+        let limit = self.timeout.min(GREETING_TIMEOUT);
+        matches!(self.limit(&connections, limit, connections.test_connection()).await, Some(Ok(true)))
     }
 
     /// What `work` has to say, or none if it takes too long.
@@ -85,9 +89,14 @@ impl Smtp {
     /// When work is dropped half way, lettre gives its connection back for the next mail, which would take
     /// the answers to this one for its own. So the connections are shut down before: what comes back to
     /// them then is closed.
-    async fn limit<T>(&self, connections: &Connections, work: impl Future<Output = T>) -> Option<T> {
+    async fn limit<T>(
+        &self,
+        connections: &Connections,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
         let mut work = pin!(work);
-        if let Ok(done) = tokio::time::timeout(self.timeout, &mut work).await {
+        if let Ok(done) = tokio::time::timeout(limit, &mut work).await {
             return Some(done);
         }
         self.take_connections();

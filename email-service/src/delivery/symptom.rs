@@ -42,7 +42,8 @@ impl Symptom {
     ///
     /// | symptom | meaning |
     /// |---|---|
-    /// | 4yz | temporary: the server says so itself |
+    /// | 4yz, or a broken connection or dialogue, or a timeout; all in order | deferred: the mail or its recipient, for now |
+    /// | the same, not in order | temporary: the server is away, or takes no mail |
     /// | 530, 534, 535, 538 | misconfigured: authentication (RFC 4954) |
     /// | 500, 502, 503, 504 | misconfigured: the server does not know a command, or wants another one before |
     /// | 5yz with x.1.7 or x.1.8 | misconfigured: our own address is refused (RFC 3463) |
@@ -51,13 +52,13 @@ impl Symptom {
     /// | declined, all in order | refused: the mail needs what the server cannot do |
     /// | declined, not in order | misconfigured: STARTTLS or authentication as asked for is not to be had |
     /// | TLS | misconfigured: name or certificate |
-    /// | broken connection or dialogue, timeout | temporary |
     pub(super) fn judge(&self, in_order: bool) -> DeliveryError {
-        use DeliveryError::{Misconfigured, Refused, Temporary};
+        use DeliveryError::{Deferred, Misconfigured, Refused, Temporary};
         match self {
             Self::Reply { code, text } => {
                 let reply = format!("{code} {text}");
                 match code {
+                    ..500 if in_order => Deferred(reply),
                     ..500 => Temporary(reply),
                     500 | 502..=504 | 530 | 534 | 535 | 538 => Misconfigured(reply),
                     _ if names_our_address(text) || !in_order => Misconfigured(reply),
@@ -66,6 +67,7 @@ impl Symptom {
             }
             Self::Declined(text) if in_order => Refused(text.clone()),
             Self::Declined(text) | Self::Tls(text) => Misconfigured(text.clone()),
+            Self::Broken(text) if in_order => Deferred(text.clone()),
             Self::Broken(text) => Temporary(text.clone()),
         }
     }
@@ -83,15 +85,17 @@ mod tests {
     #[derive(Debug, PartialEq)]
     enum Kind {
         Temporary,
+        Deferred,
         Misconfigured,
         Refused,
     }
-    use Kind::{Misconfigured, Refused, Temporary};
+    use Kind::{Deferred, Misconfigured, Refused, Temporary};
 
     #[track_caller]
     fn check(symptom: Symptom, in_order: Kind, not_in_order: Kind) {
         let kind = |error| match error {
             DeliveryError::Temporary(_) => Temporary,
+            DeliveryError::Deferred(_) => Deferred,
             DeliveryError::Misconfigured(_) => Misconfigured,
             DeliveryError::Refused(_) => Refused,
         };
@@ -106,9 +110,9 @@ mod tests {
 
     #[test]
     fn what_a_failure_means() {
-        check(reply(421, "4.3.2 going down"), Temporary, Temporary);
-        check(reply(450, "4.2.0 greylisted"), Temporary, Temporary);
-        check(reply(454, "4.7.0 temporary authentication failure"), Temporary, Temporary);
+        check(reply(421, "4.3.2 going down"), Deferred, Temporary);
+        check(reply(450, "4.2.0 greylisted"), Deferred, Temporary);
+        check(reply(454, "4.7.0 temporary authentication failure"), Deferred, Temporary);
         check(reply(500, "what?"), Misconfigured, Misconfigured);
         check(reply(503, "5.5.1 EHLO first"), Misconfigured, Misconfigured);
         check(reply(530, "5.7.0 Authentication required"), Misconfigured, Misconfigured);
@@ -122,6 +126,6 @@ mod tests {
         check(reply(554, "No SMTP service here"), Refused, Misconfigured);
         check(Symptom::Declined("no SMTPUTF8".into()), Refused, Misconfigured);
         check(Symptom::Tls("unknown issuer".into()), Misconfigured, Misconfigured);
-        check(Symptom::Broken("connection refused".into()), Temporary, Temporary);
+        check(Symptom::Broken("connection refused".into()), Deferred, Temporary);
     }
 }

@@ -1,31 +1,34 @@
 //! The mailer as a member of its group: what it does between two polls.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use service::topics;
-use streams::{
-    Admin, ClientError, ClientSupplier, ErrorKind, GroupConsumer, GroupEvent, Membership, Reader,
-    TopicPartition,
-};
-use tokio::runtime::Handle;
+use streams::{Admin, ClientError, ErrorKind, GroupConsumer, GroupEvent, GroupMetadata, Membership, Reader};
 
 use super::courier::Courier;
-use super::lanes::{Lanes, Offsets};
-use super::{MAILER_GROUP, MailerConfig, MailerError, PAUSE};
+use super::lanes::Lanes;
+use super::opening::Opening;
+use super::outbox::Outbox;
+use super::waiting::WAITING;
+use super::{MAILER_GROUP, Mailer, MailerError, PAUSE, StopRequest};
 
 /// A member of the mailers' group.
-pub(super) struct Member {
+pub(super) struct Member<'a> {
+    mailer: &'a Mailer,
+    stop: &'a StopRequest,
     consumer: Box<dyn GroupConsumer>,
     reader: Box<dyn Reader>,
+    outbox: Outbox,
     courier: Arc<Courier>,
-    runtime: Handle,
-    read_ahead: usize,
-    patience: Duration,
-    /// Partitions that were assigned, as long as it is not known from where on to read them.
-    assigned: Option<Vec<TopicPartition>>,
+    /// As of the last assignment.
+    membership: Option<GroupMetadata>,
+    /// What was assigned, as long as it is not known from where on to read.
+    opening: Option<Opening>,
     lanes: Option<Lanes>,
+    /// When a commit was last tried.
     last_commit: Instant,
 }
 
@@ -33,36 +36,34 @@ pub(super) struct Member {
 const IDLE: Duration = Duration::from_millis(200);
 /// How long to wait for records while mails are under way, whose offsets have to be committed.
 const BUSY: Duration = Duration::from_millis(20);
-/// Offsets of records for which nothing was sent are committed this late: each commit costs the broker much the same.
+/// What needs no haste is committed this late: each commit costs the broker much the same.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
 /// How many records to take between two commits.
 const BATCH: usize = 256;
 
-/// Whether all tier topics are there.
+/// Whether all topics are there.
 pub(super) fn topics_exist(admin: &mut dyn Admin) -> Result<bool, MailerError> {
-    Ok(admin.describe(&tier_topics())?.iter().all(Option::is_some))
+    let mut topics = tier_topics();
+    topics.push(WAITING.name().into());
+    Ok(admin.describe(&topics)?.iter().all(Option::is_some))
 }
 
-impl Member {
-    pub(super) fn join(
-        clients: &dyn ClientSupplier,
-        courier: Arc<Courier>,
-        config: &MailerConfig,
-        runtime: Handle,
-    ) -> Result<Self, MailerError> {
+impl<'a> Member<'a> {
+    pub(super) fn join(mailer: &'a Mailer, stop: &'a StopRequest) -> Result<Self, MailerError> {
+        let (clients, config) = (&mailer.clients, &mailer.config);
         let group = MAILER_GROUP.to_owned();
         let mut consumer = clients.consumer(&Membership { group, client_id: config.client_id.clone() })?;
         let reader = clients.reader(MAILER_GROUP)?;
         consumer.subscribe(&tier_topics())?;
-        let (read_ahead, patience) = (config.read_ahead.max(1), config.patience);
         Ok(Self {
+            mailer,
+            stop,
             consumer,
             reader,
-            courier,
-            runtime,
-            read_ahead,
-            patience,
-            assigned: None,
+            outbox: Outbox::new(clients.clone(), config.transactional_id.clone()),
+            courier: Courier::new(mailer.transport.clone(), config, mailer.metrics.clone()),
+            membership: None,
+            opening: None,
             lanes: None,
             last_commit: Instant::now(),
         })
@@ -77,7 +78,8 @@ impl Member {
         if let Some(lanes) = &mut self.lanes {
             lanes.settle();
             lanes.check()?;
-            if lanes.has_sent() || self.last_commit.elapsed() >= COMMIT_INTERVAL {
+            let pause = if lanes.is_urgent() { Duration::ZERO } else { COMMIT_INTERVAL };
+            if self.last_commit.elapsed() >= pause {
                 self.commit_if_possible()?;
             }
         }
@@ -91,7 +93,7 @@ impl Member {
     }
 
     fn read(&mut self) -> Result<(), MailerError> {
-        let busy = self.assigned.is_some() || self.lanes.as_ref().is_some_and(Lanes::is_busy);
+        let busy = self.opening.is_some() || self.lanes.as_ref().is_some_and(Lanes::is_busy);
         let mut wait = if busy { BUSY } else { IDLE };
         for _ in 0..BATCH {
             let Some(event) = self.consumer.poll(wait)? else { break };
@@ -107,9 +109,12 @@ impl Member {
     fn take(&mut self, event: GroupEvent) -> Result<bool, MailerError> {
         match event {
             GroupEvent::Record(record) => Ok(self.lanes.as_mut().is_none_or(|lanes| lanes.read(record))),
-            GroupEvent::Assigned(partitions, _) => {
+            GroupEvent::Assigned(partitions, membership) => {
                 self.finish(false);
-                self.assigned = Some(partitions);
+                // The group need not wait until it is known from where on to read.
+                self.consumer.assign(&[])?;
+                self.membership = Some(membership);
+                self.opening = Some(Opening::new(partitions));
                 Ok(false)
             }
             GroupEvent::Revoked { lost } => {
@@ -122,12 +127,20 @@ impl Member {
 
     /// Begins with what was assigned, once it is known where.
     fn begin(&mut self) -> Result<(), MailerError> {
-        let Some(partitions) = &self.assigned else { return Ok(()) };
-        let starts = starts(self.reader.as_mut(), partitions)?;
-        self.consumer.assign(&starts)?;
-        self.lanes = Some(Lanes::start(starts, self.read_ahead, &self.courier, &self.runtime));
-        self.assigned = None;
-        Ok(())
+        let Some(opening) = &mut self.opening else { return Ok(()) };
+        let mailer = self.mailer;
+        let mut leftovers = mailer.leftovers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(begin) = opening.advance(self.reader.as_mut(), &leftovers)? else { return Ok(()) };
+        leftovers.retain(|partition, _| !begin.starts.contains_key(partition));
+        drop(leftovers);
+        mailer.metrics.set_refused(begin.refused);
+        let runtime = &mailer.runtime;
+        let read_ahead = mailer.config.read_ahead.max(1);
+        let lanes = Lanes::start(begin.starts, read_ahead, &self.courier, &mailer.metrics, runtime);
+        let positions = lanes.positions();
+        self.lanes = Some(lanes);
+        self.opening = None;
+        Ok(self.consumer.assign(&positions)?)
     }
 
     /// Reads only what has room.
@@ -142,8 +155,9 @@ impl Member {
     /// on without this member and a poll will say so.
     fn commit_if_possible(&mut self) -> Result<(), ClientError> {
         self.commit().or_else(|error| match error.kind {
-            ErrorKind::Retriable | ErrorKind::Fenced => {
-                tracing::warn!(%error, "the offsets of sent mails are not committed yet");
+            ErrorKind::Retriable | ErrorKind::Abortable | ErrorKind::Fenced => {
+                tracing::warn!(%error, "what was done about mails is not committed yet");
+                self.lanes.iter_mut().for_each(Lanes::commit_later);
                 Ok(())
             }
             _ => Err(error),
@@ -151,57 +165,53 @@ impl Member {
     }
 
     fn commit(&mut self) -> Result<(), ClientError> {
-        let Some(lanes) = &mut self.lanes else { return Ok(()) };
-        let offsets = lanes.uncommitted();
-        if !offsets.is_empty() {
-            self.consumer.commit(&offsets)?;
+        self.last_commit = Instant::now();
+        let (Some(lanes), Some(membership)) = (&mut self.lanes, &self.membership) else { return Ok(()) };
+        let outputs = lanes.outputs();
+        if outputs.is_empty() {
+            let offsets = lanes.uncommitted();
+            if !offsets.is_empty() {
+                self.consumer.commit(&offsets)?;
+                lanes.commit(&offsets);
+            }
+        } else {
+            let offsets = lanes.settled();
+            self.outbox.commit(&outputs, &offsets, membership)?;
             lanes.commit(&offsets);
-            self.last_commit = Instant::now();
         }
         Ok(())
     }
 
     /// Ends the present assignment. What is under way is waited for even when the partitions are lost: there
-    /// is no taking back.
+    /// is no taking back. What cannot be committed is kept, for when the partition comes back.
     fn finish(&mut self, lost: bool) {
-        self.assigned = None;
-        let deadline = Instant::now() + self.patience;
+        self.opening = None;
+        let (stop, latest) = (self.stop, Instant::now() + self.mailer.config.patience);
+        let deadline = || stop.until().map_or(latest, |until| until.min(latest));
         if let Some(lanes) = &mut self.lanes {
             lanes.finish(deadline);
         }
         if !lost {
             self.commit_until(deadline);
         }
-        self.lanes = None;
+        if let Some(lanes) = self.lanes.take() {
+            let mut leftovers = self.mailer.leftovers.lock().unwrap_or_else(PoisonError::into_inner);
+            leftovers.extend(lanes.leftovers());
+        }
+        self.mailer.metrics.set_waiting(BTreeMap::new());
+        self.mailer.metrics.set_refused(BTreeMap::new());
     }
 
-    fn commit_until(&mut self, deadline: Instant) {
+    fn commit_until(&mut self, deadline: impl Fn() -> Instant) {
         while let Err(error) = self.commit() {
-            if error.kind != ErrorKind::Retriable || Instant::now() >= deadline {
-                tracing::error!(%error, "mails that were sent will be sent a second time");
+            let is_final = !matches!(error.kind, ErrorKind::Retriable | ErrorKind::Abortable);
+            if is_final || Instant::now() >= deadline() {
+                tracing::error!(%error, "mails that were sent are not committed: another instance, or this one when it starts again, sends them a second time");
                 return;
             }
             thread::park_timeout(PAUSE);
         }
     }
-}
-
-/// After the last commit, or with the first record that is there. Retention may have taken records that
-/// were never committed.
-fn starts(reader: &mut dyn Reader, partitions: &[TopicPartition]) -> Result<Offsets, MailerError> {
-    if partitions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let committed = reader.committed(partitions)?;
-    let watermarks = reader.watermarks(partitions)?;
-    let starts = partitions.iter().zip(committed).zip(watermarks).map(|((partition, committed), log)| {
-        let start = committed.unwrap_or(log.low).max(log.low);
-        if committed.is_some_and(|committed| committed < start) {
-            tracing::error!(%partition, ?committed, start, "mails were not sent before their records expired");
-        }
-        (partition.clone(), start)
-    });
-    Ok(starts.collect())
 }
 
 fn tier_topics() -> Vec<Arc<str>> {

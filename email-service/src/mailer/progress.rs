@@ -14,9 +14,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Nothing below `start` is of interest.
-    pub(super) fn new(start: i64) -> Self {
-        Self { next: start, settled: start, committed: start, pending: 0, paused: false }
+    /// Everything below `settled` is settled already, but not all of that is committed, perhaps.
+    pub(super) fn new(committed: i64, settled: i64) -> Self {
+        Self { next: settled, settled, committed, pending: 0, paused: false }
     }
 
     /// Takes a record in, unless it was read before.
@@ -33,6 +33,11 @@ impl Progress {
     pub(super) fn settle(&mut self, offset: i64) {
         self.settled = offset + 1;
         self.pending = self.pending.saturating_sub(1);
+    }
+
+    /// Everything below is settled.
+    pub(super) fn settled(&self) -> i64 {
+        self.settled
     }
 
     /// What is to be committed, if anything.
@@ -87,7 +92,7 @@ mod tests {
 
     #[track_caller]
     fn check(start: i64, steps: &[Step]) {
-        let mut progress = Progress::new(start);
+        let mut progress = Progress::new(start, start);
         for (index, step) in steps.iter().enumerate() {
             let before = progress.clone();
             let fits = match *step {
@@ -127,6 +132,12 @@ mod tests {
                 Uncommitted(None),
             ],
         );
+    }
+
+    #[test]
+    fn what_was_settled_before_is_to_be_committed() {
+        let progress = Progress::new(3, 7);
+        assert_eq!((progress.position(), progress.uncommitted()), (Some(7), Some(7)));
     }
 
     #[test]

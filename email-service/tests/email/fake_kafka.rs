@@ -5,15 +5,14 @@
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use service::topics;
 use streams::{
     Admin, ClientError, ClientSupplier, ConsumerRecord, ErrorKind, GroupConsumer, GroupEvent, GroupMember,
-    GroupMetadata, Membership, OnDelivery, ProducerRecord, Reader, Timestamp, TopicDescription,
-    TopicPartition, TopicSpec, TransactionalProducer, Watermarks, Writer,
+    GroupMetadata, Membership, ProducerRecord, Reader, Timestamp, TopicDescription, TopicPartition,
+    TopicSpec, TransactionalProducer, Watermarks, Writer,
 };
 
 pub(crate) const PARTITIONS: i32 = 2;
@@ -28,12 +27,23 @@ pub(crate) struct State {
     pub(crate) committed: BTreeMap<TopicPartition, i64>,
     pub(crate) members: BTreeMap<usize, Member>,
     joined: usize,
+    generation: usize,
     /// The topics are not there yet.
     pub(crate) no_topics: bool,
-    /// How the next commits, questions for committed offsets and writes fail.
+    /// How the next commits, questions for committed offsets and transactions fail.
     pub(crate) commits: VecDeque<ErrorKind>,
     pub(crate) reads: VecDeque<ErrorKind>,
-    pub(crate) writes: VecDeque<ErrorKind>,
+    pub(crate) transactions: VecDeque<Failure>,
+    /// How many transactions were committed.
+    pub(crate) transacted: usize,
+}
+
+/// How the commit of a transaction fails.
+#[derive(Clone, Copy)]
+pub(crate) struct Failure {
+    pub(crate) kind: ErrorKind,
+    /// Whether it took place nevertheless.
+    pub(crate) took_place: bool,
 }
 
 #[derive(Default)]
@@ -42,6 +52,7 @@ pub(crate) struct Member {
     pub(crate) positions: BTreeMap<TopicPartition, i64>,
     events: VecDeque<GroupEvent>,
     revoking: bool,
+    generation: usize,
 }
 
 impl Member {
@@ -54,6 +65,34 @@ impl Member {
 struct Client {
     kafka: FakeKafka,
     member: usize,
+    /// The outcome of its last commit is not known.
+    useless: bool,
+}
+
+/// Reads a topic outside of the group.
+struct Outsider {
+    kafka: FakeKafka,
+    positions: BTreeMap<TopicPartition, i64>,
+}
+
+struct Producer {
+    kafka: FakeKafka,
+    initialised: bool,
+    open: Option<Transaction>,
+}
+
+#[derive(Default)]
+struct Transaction {
+    records: Vec<ProducerRecord>,
+    offsets: Vec<(TopicPartition, i64)>,
+    membership: Option<Generation>,
+}
+
+/// A membership as of one assignment.
+#[derive(Clone, Copy, PartialEq)]
+struct Generation {
+    member: usize,
+    generation: usize,
 }
 
 impl FakeKafka {
@@ -72,6 +111,19 @@ impl FakeKafka {
             logs.flat_map(|(_, log)| log.clone()).collect()
         };
         self.change(of_topic)
+    }
+
+    /// The last value of each key of a topic, without tombstones.
+    pub(crate) fn table(&self, topic: &str) -> BTreeMap<String, Bytes> {
+        let mut table = BTreeMap::new();
+        for record in self.records(topic) {
+            let key = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
+            match record.value {
+                Some(value) => _ = table.insert(key, value),
+                None => _ = table.remove(&key),
+            }
+        }
+        table
     }
 
     pub(crate) fn committed(&self, partition: &TopicPartition) -> Option<i64> {
@@ -130,6 +182,13 @@ impl State {
         offset
     }
 
+    /// The last value of a key of a topic; none if that is a tombstone.
+    pub(crate) fn last_value(&self, topic: &str, key: &str) -> Option<&Bytes> {
+        let logs = self.logs.iter().filter(|(partition, _)| &*partition.topic == topic);
+        let of_key = |record: &&ConsumerRecord| record.key.as_deref() == Some(key.as_bytes());
+        logs.flat_map(|(_, log)| log).filter(of_key).last()?.value.as_ref()
+    }
+
     /// Everything is revoked; once everybody has given it up, it is given out again.
     fn rebalance(&mut self) {
         for member in self.members.values_mut().filter(|member| !member.owned.is_empty() && !member.revoking)
@@ -145,9 +204,11 @@ impl State {
         if self.members.values().any(|member| member.revoking && !member.owned.is_empty()) {
             return;
         }
-        let ready = self.members.values_mut().filter(|member| !member.revoking);
-        let mut shares: Vec<(&mut Member, Vec<TopicPartition>)> =
-            ready.map(|member| (member, Vec::new())).collect();
+        self.generation += 1;
+        let generation = self.generation;
+        let ready = self.members.iter_mut().filter(|(_, member)| !member.revoking);
+        let mut shares: Vec<((usize, &mut Member), Vec<TopicPartition>)> =
+            ready.map(|(name, member)| ((*name, member), Vec::new())).collect();
         let count = shares.len().max(1);
         for topic in &topics::TIERS {
             for partition in 0..PARTITIONS {
@@ -157,12 +218,11 @@ impl State {
                 }
             }
         }
-        for (member, share) in shares {
+        for ((name, member), share) in shares {
             member.owned.clone_from(&share);
-            member.events.push_back(GroupEvent::Assigned(
-                share,
-                GroupMetadata(Arc::new(()) as Arc<dyn Any + Send + Sync>),
-            ));
+            member.generation = generation;
+            let membership = Arc::new(Generation { member: name, generation }) as Arc<dyn Any + Send + Sync>;
+            member.events.push_back(GroupEvent::Assigned(share, GroupMetadata(membership)));
         }
     }
 
@@ -171,12 +231,7 @@ impl State {
         if let Some(event) = member.events.pop_front() {
             return Some(event);
         }
-        let logs = &self.logs;
-        member.positions.iter_mut().find_map(|(partition, position)| {
-            let record = logs.get(partition)?.iter().find(|record| record.offset >= *position)?;
-            *position = record.offset + 1;
-            Some(GroupEvent::Record(record.clone()))
-        })
+        next_record(&self.logs, &mut member.positions).map(GroupEvent::Record)
     }
 }
 
@@ -195,20 +250,20 @@ impl ClientSupplier for FakeKafka {
             state.joined += 1;
             state.joined
         });
-        Ok(Box::new(Client { kafka: self.clone(), member }))
+        Ok(Box::new(Client { kafka: self.clone(), member, useless: false }))
     }
 
     fn producer(&self, _: &str) -> Result<Box<dyn TransactionalProducer>, ClientError> {
-        unreachable!("the mailer has no transactions")
+        Ok(Box::new(Producer { kafka: self.clone(), initialised: false, open: None }))
     }
 
     fn reader(&self, group: &str) -> Result<Box<dyn Reader>, ClientError> {
         assert_eq!(group, email_service::MAILER_GROUP);
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(Outsider { kafka: self.clone(), positions: BTreeMap::new() }))
     }
 
     fn writer(&self) -> Result<Arc<dyn Writer>, ClientError> {
-        Ok(Arc::new(self.clone()))
+        unreachable!("the mailer writes in transactions")
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, ClientError> {
@@ -228,6 +283,9 @@ impl GroupConsumer for Client {
     }
 
     fn poll(&mut self, wait: Duration) -> Result<Option<GroupEvent>, ClientError> {
+        if self.useless {
+            return Err(error(ErrorKind::Fenced, "poll"));
+        }
         Ok(self.kafka.wait(wait, |state| state.next_event(self.member)))
     }
 
@@ -257,7 +315,12 @@ impl GroupConsumer for Client {
 
     fn commit(&mut self, offsets: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         self.kafka.change(|state| {
-            fail(&mut state.commits, "commit")?;
+            if self.useless {
+                return Err(error(ErrorKind::Fenced, "commit"));
+            }
+            let failed = fail(&mut state.commits, "commit");
+            self.useless |= failed.as_ref().is_err_and(|error| error.kind == ErrorKind::Fenced);
+            failed?;
             let owned = &state.members[&self.member].owned;
             if !offsets.iter().all(|(partition, _)| owned.contains(partition)) {
                 return Err(error(ErrorKind::Fenced, "commit"));
@@ -275,16 +338,16 @@ impl GroupConsumer for Client {
     }
 }
 
-impl Reader for FakeKafka {
+impl Reader for Outsider {
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, ClientError> {
-        self.change(|state| {
+        self.kafka.change(|state| {
             fail(&mut state.reads, "read committed offsets")?;
             Ok(partitions.iter().map(|partition| state.committed.get(partition).copied()).collect())
         })
     }
 
     fn watermarks(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Watermarks>, ClientError> {
-        self.change(|state| {
+        self.kafka.change(|state| {
             let low = |partition| state.low.get(partition).copied().unwrap_or(0);
             let high =
                 |partition| state.logs.get(partition).map_or(0, |log| 2 * i64::try_from(log.len()).unwrap());
@@ -296,26 +359,90 @@ impl Reader for FakeKafka {
         unreachable!("the mailer does not ask for them")
     }
 
-    fn assign(&mut self, _: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
-        unreachable!("the mailer reads no other topics")
+    fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
+        self.positions = positions.iter().cloned().collect();
+        Ok(())
     }
 
-    fn poll(&mut self, _: Duration) -> Result<Option<ConsumerRecord>, ClientError> {
-        unreachable!("the mailer reads no other topics")
+    fn poll(&mut self, wait: Duration) -> Result<Option<ConsumerRecord>, ClientError> {
+        let Self { kafka, positions } = self;
+        Ok(kafka.wait(wait, |state| next_record(&state.logs, positions)))
     }
 
-    fn position(&mut self, _: &TopicPartition) -> Result<Option<i64>, ClientError> {
-        unreachable!("the mailer reads no other topics")
+    /// Behind the marker that comes after each record.
+    fn position(&mut self, partition: &TopicPartition) -> Result<Option<i64>, ClientError> {
+        Ok(self.positions.get(partition).map(|position| position + position % 2))
     }
 }
 
-impl Writer for FakeKafka {
-    fn send(&self, record: ProducerRecord, on_delivery: OnDelivery) {
-        let result = self.change(|state| {
-            fail(&mut state.writes, "write")?;
-            Ok(state.append(record))
-        });
-        thread::spawn(move || on_delivery(result));
+/// The next record from one of these positions, which is moved behind it.
+fn next_record(
+    logs: &BTreeMap<TopicPartition, Vec<ConsumerRecord>>,
+    positions: &mut BTreeMap<TopicPartition, i64>,
+) -> Option<ConsumerRecord> {
+    positions.iter_mut().find_map(|(partition, position)| {
+        let record = logs.get(partition)?.iter().find(|record| record.offset >= *position)?;
+        *position = record.offset + 1;
+        Some(record.clone())
+    })
+}
+
+impl TransactionalProducer for Producer {
+    fn init_transactions(&mut self) -> Result<(), ClientError> {
+        self.initialised = true;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), ClientError> {
+        assert!(self.initialised && self.open.is_none(), "a transaction can begin");
+        self.open = Some(Transaction::default());
+        Ok(())
+    }
+
+    fn send(&mut self, record: ProducerRecord, _: Option<usize>) -> Result<(), ClientError> {
+        self.open.as_mut().unwrap().records.push(record);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<Vec<(usize, i64)>, ClientError> {
+        Ok(Vec::new())
+    }
+
+    fn send_offsets(
+        &mut self,
+        offsets: &[(TopicPartition, i64)],
+        metadata: &GroupMetadata,
+    ) -> Result<(), ClientError> {
+        let open = self.open.as_mut().unwrap();
+        open.offsets.extend(offsets.iter().cloned());
+        open.membership = metadata.0.downcast_ref::<Generation>().copied();
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), ClientError> {
+        let Transaction { records, offsets, membership } = self.open.take().unwrap();
+        self.kafka.change(|state| {
+            let failure = state.transactions.pop_front();
+            if failure.is_none_or(|failure| failure.took_place) {
+                let Generation { member, generation } = membership.unwrap();
+                if !state
+                    .members
+                    .get(&member)
+                    .is_some_and(|member| member.generation == generation && !member.owned.is_empty())
+                {
+                    return Err(error(ErrorKind::Fenced, "commit a transaction"));
+                }
+                records.into_iter().for_each(|record| _ = state.append(record));
+                state.committed.extend(offsets);
+                state.transacted += 1;
+            }
+            failure.map_or(Ok(()), |failure| Err(error(failure.kind, "commit a transaction")))
+        })
+    }
+
+    fn abort(&mut self) -> Result<(), ClientError> {
+        self.open = None;
+        Ok(())
     }
 }
 

@@ -1,23 +1,25 @@
 //! What becomes of tier records: against a Kafka in memory, and a post office that does as it is told.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::ExponentialBuilder;
 use domain::{Customer, TierRecord};
-use email_service::DeliveryError::{Misconfigured, Refused, Temporary};
-use email_service::{DeliveryError, Mail, Mailer, MailerConfig, MailerError, MailerMetrics, Smtp, Transport};
+use email_service::DeliveryError::{Deferred, Misconfigured, Refused, Temporary};
+use email_service::{
+    DeliveryError, Mail, Mailer, MailerConfig, MailerError, MailerMetrics, RetryPolicy, Smtp, StopRequest,
+    Transport,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use streams::{ErrorKind, TopicPartition};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::fake_kafka::FakeKafka;
-use crate::samples::{ada, sender, validated};
+use crate::fake_kafka::{Failure, FakeKafka};
+use crate::samples::{ada, parsed, sender, validated};
 use crate::smtp_server::SmtpServer;
 
 /// Accepts mails, unless told otherwise.
@@ -35,11 +37,10 @@ impl PostOffice {
     }
 
     async fn take_in(&self, mail: &Mail) -> Result<(), DeliveryError> {
+        let answer = self.answers.lock().unwrap().get_mut(mail.name()).and_then(VecDeque::pop_front);
         self.begun.send_modify(|begun| begun.push(mail.name().to_owned()));
         self.closed.subscribe().wait_for(|closed| !closed).await.unwrap();
-        if let Some(error) = self.answers.lock().unwrap().get_mut(mail.name()).and_then(VecDeque::pop_front) {
-            return Err(error);
-        }
+        answer.map_or(Ok(()), Err)?;
         let order = mail.name().split('.').next().unwrap().to_owned();
         self.sent.send_modify(|sent| sent.push(order));
         Ok(())
@@ -56,17 +57,31 @@ struct Test {
     runtime: Runtime,
     kafka: FakeKafka,
     post: Arc<PostOffice>,
+    retry: RetryPolicy,
 }
 
 struct Running {
-    stop: Arc<AtomicBool>,
+    stop: Arc<StopRequest>,
     metrics: Arc<MailerMetrics>,
     thread: thread::JoinHandle<Result<(), MailerError>>,
 }
 
 impl Running {
     fn request_stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.request(Instant::now() + LIMIT);
+    }
+
+    /// Waits until so many mails wait.
+    #[track_caller]
+    fn wait_for_waiting(&self, expected: u64) {
+        wait_until(|| self.metrics.waiting().iter().map(|count| count.mails).sum::<u64>() == expected);
+    }
+
+    /// Waits until these partitions are refused, and these only. Why the first one is.
+    #[track_caller]
+    fn wait_for_refusal(&self, partitions: &[TopicPartition]) -> String {
+        wait_until(|| self.metrics.refused_partitions().keys().eq(partitions));
+        self.metrics.refused_partitions()[&partitions[0]].clone()
     }
 
     /// Stops the mailer. What it has counted, besides zeros.
@@ -78,6 +93,19 @@ impl Running {
     }
 }
 
+/// Everything takes less.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Nobody tells of this.
+#[track_caller]
+fn wait_until(done: impl Fn() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !done() {
+        assert!(Instant::now() < deadline, "waited too long");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
 impl Test {
     fn new() -> Self {
         let post = PostOffice {
@@ -86,7 +114,19 @@ impl Test {
             begun: watch::Sender::default(),
             sent: watch::Sender::default(),
         };
-        Self { runtime: Runtime::new().unwrap(), kafka: FakeKafka::default(), post: Arc::new(post) }
+        let retry = RetryPolicy {
+            first_pause: Duration::from_millis(1),
+            longest_pause: Duration::from_millis(10),
+            give_up_after: Duration::from_secs(3600),
+        };
+        Self { runtime: Runtime::new().unwrap(), kafka: FakeKafka::default(), post: Arc::new(post), retry }
+    }
+
+    /// The same, but what is set aside waits for longer than any test.
+    fn with_long_pauses() -> Self {
+        let pause = Duration::from_secs(3600);
+        let retry = RetryPolicy { first_pause: pause, longest_pause: pause, ..RetryPolicy::default() };
+        Self { retry, ..Self::new() }
     }
 
     fn start(&self) -> Running {
@@ -97,13 +137,18 @@ impl Test {
         let backoff = ExponentialBuilder::new()
             .with_min_delay(Duration::from_millis(1))
             .with_max_delay(Duration::from_millis(10));
-        let config = MailerConfig { backoff, read_ahead: 8, ..MailerConfig::new(sender()) };
+        let config =
+            MailerConfig { backoff, read_ahead: 8, retry: self.retry, ..MailerConfig::new(sender()) };
         let runtime = self.runtime.handle().clone();
         let mailer = Mailer::new(Arc::new(self.kafka.clone()), transport, config, runtime);
-        let (metrics, stop) = (mailer.metrics().clone(), Arc::new(AtomicBool::new(false)));
+        let (metrics, stop) = (mailer.metrics().clone(), Arc::<StopRequest>::default());
         let thread = thread::spawn({
             let stop = stop.clone();
-            move || mailer.run(&stop)
+            // As the service does, which tries again what the mailer does not.
+            move || match mailer.run(&stop) {
+                Err(MailerError::Kafka(error)) if error.kind == ErrorKind::Fenced => mailer.run(&stop),
+                result => result,
+            }
         });
         Running { stop, metrics, thread }
     }
@@ -122,10 +167,9 @@ impl Test {
     #[track_caller]
     fn wait<T: std::fmt::Debug>(&self, value: &watch::Sender<T>, mut done: impl FnMut(&T) -> bool) {
         let mut value = value.subscribe();
-        let limit = Duration::from_secs(30);
         let waited = self
             .runtime
-            .block_on(async { tokio::time::timeout(limit, value.wait_for(|v| done(v))).await.is_ok() });
+            .block_on(async { tokio::time::timeout(LIMIT, value.wait_for(|v| done(v))).await.is_ok() });
         assert!(waited, "waited too long: {:?}", value.borrow());
     }
 
@@ -149,6 +193,14 @@ fn gold(partition: i32) -> TopicPartition {
 
 fn busy() -> DeliveryError {
     Temporary("451 later".to_owned())
+}
+
+fn greylisted() -> DeliveryError {
+    Deferred("450 4.2.0 greylisted".to_owned())
+}
+
+fn for_ever(answer: fn() -> DeliveryError) -> impl Iterator<Item = DeliveryError> {
+    std::iter::repeat_with(answer).take(100_000)
 }
 
 #[test]
@@ -187,7 +239,10 @@ fn what_is_refused_for_good_is_a_dead_letter_and_the_next_goes_on() {
     test.post.answer("o-1", [Refused("550 5.1.1 nobody".to_owned())]);
     let first = test.order(&gold(1), "o-1", Some(ada()));
     let last = test.order(&gold(1), "o-2", Some(ada()));
-    test.kafka.change(|state| state.writes.extend([ErrorKind::Retriable, ErrorKind::Retriable]));
+    let failure = |kind| Failure { kind, took_place: false };
+    test.kafka.change(|state| {
+        state.transactions.extend([ErrorKind::Retriable, ErrorKind::Abortable].map(failure));
+    });
     let mailer = test.start();
     test.wait_for_commit(&gold(1), last);
     assert_eq!(mailer.stop(), [("sent", 1), ("refused", 1), ("dead_letters", 1)]);
@@ -314,7 +369,7 @@ fn a_rebalance_sends_no_mail_twice() {
     let second = test.start();
     // The first one has been told, and waits for its mails.
     test.kafka.wait_until(|state| state.members.len() == 2 && state.members[&1].is_giving_up());
-    assert_eq!(test.kafka.committed(&gold(0)), None);
+    assert_eq!(test.kafka.committed(&gold(0)).unwrap_or(0), 0);
     test.post.closed.send_replace(false);
     test.kafka.wait_until(|state| state.members.values().all(|member| member.owned.len() == 4));
     test.wait_for_sent(20);
@@ -326,20 +381,33 @@ fn a_rebalance_sends_no_mail_twice() {
     test.check_sent(&expected.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-/// Exactly once ends at SMTP's door: what was under way when the partitions were lost is sent again.
 #[test]
-fn a_member_that_was_expelled_does_not_commit_and_joins_again() {
+fn a_member_that_was_expelled_commits_what_it_has_sent_when_it_joins_again() {
     let test = Test::new();
     test.post.closed.send_replace(true);
     let first = test.order(&gold(0), "o-1", Some(ada()));
     let mailer = test.start();
     test.wait(&test.post.begun, |begun| begun.len() == 1);
+    // That the mailer has begun is committed; from now on only what was sent can be.
+    test.kafka.wait_until(|state| state.transacted == 1);
     test.kafka.expel(1);
     test.post.closed.send_replace(false);
-    test.wait_for_sent(2);
     test.wait_for_commit(&gold(0), first);
-    assert_eq!(mailer.stop(), [("sent", 2)]);
-    test.check_sent(&["o-1", "o-1"]);
+    assert_eq!(mailer.stop(), [("sent", 1)]);
+    test.check_sent(&["o-1"]);
+}
+
+#[test]
+fn what_was_sent_is_not_sent_again_when_the_outcome_of_its_commit_is_not_known() {
+    let test = Test::new();
+    let mailer = test.start();
+    // The first commit says that the mailer has begun.
+    test.kafka.wait_until(|state| state.transacted == 1);
+    test.kafka.change(|state| state.commits.push_back(ErrorKind::Fenced));
+    let offset = test.order(&gold(0), "o-1", Some(ada()));
+    test.wait_for_commit(&gold(0), offset);
+    assert_eq!(mailer.stop(), [("sent", 1)]);
+    test.check_sent(&["o-1"]);
 }
 
 #[test]
@@ -394,6 +462,238 @@ fn reading_begins_with_what_retention_has_left() {
         mailer.stop();
         test.check_sent(&["o-3"]);
     }
+}
+
+#[test]
+fn what_is_not_taken_now_is_set_aside_and_tried_again_and_the_next_goes_on() {
+    let test = Test::with_long_pauses();
+    test.post.answer("o-1", [greylisted()]);
+    test.order(&gold(0), "o-1", Some(ada()));
+    let last = test.order(&gold(0), "o-2", Some(ada()));
+    let mailer = test.start();
+    test.wait_for_commit(&gold(0), last);
+    mailer.wait_for_waiting(1);
+    assert_eq!(mailer.metrics.waiting()[0].reply, "450 4.2.0");
+    assert_eq!(mailer.stop(), [("sent", 1), ("retried", 1)]);
+    test.check_sent(&["o-2"]);
+
+    let test = Test::new();
+    test.post.answer("o-1", std::iter::repeat_with(greylisted).take(3));
+    let last = test.order(&gold(0), "o-1", Some(ada()));
+    let mailer = test.start();
+    test.wait_for_sent(1);
+    test.kafka.wait_until(|state| {
+        let waits = state.last_value("email-waiting", "o-1.1.VALIDATED").is_some();
+        !waits && state.committed.get(&gold(0)) == Some(&(last + 1))
+    });
+    assert_eq!(mailer.metrics.waiting(), []);
+    assert_eq!(mailer.stop(), [("sent", 1), ("retried", 3)]);
+}
+
+#[test]
+fn what_waits_survives_a_restart() {
+    let test = Test::with_long_pauses();
+    test.post.answer("o-1", [greylisted()]);
+    let offset = test.order(&gold(0), "o-1", Some(ada()));
+    let mailer = test.start();
+    test.wait_for_commit(&gold(0), offset);
+    let before = mailer.metrics.waiting();
+    mailer.stop();
+    let mailer = test.start();
+    mailer.wait_for_waiting(1);
+    assert_eq!(mailer.metrics.waiting(), before, "how many, why, and since when");
+    mailer.stop();
+}
+
+#[test]
+fn what_waits_is_sent_once_after_a_restart() {
+    let test = Test::new();
+    test.post.answer("o-1", for_ever(greylisted));
+    let offset = test.order(&gold(0), "o-1", Some(ada()));
+    let mailer = test.start();
+    test.wait_for_commit(&gold(0), offset);
+    mailer.stop();
+    test.post.answer("o-1", []);
+    for _ in 0..2 {
+        let mailer = test.start();
+        let last = test.order(&gold(0), "o-2", Some(ada()));
+        test.wait_for_commit(&gold(0), last);
+        test.wait(&test.post.sent, |sent| sent.contains(&"o-1".to_owned()));
+        mailer.stop();
+    }
+    test.check_sent(&["o-1", "o-2", "o-2"]);
+}
+
+#[test]
+fn what_waits_goes_with_its_partition() {
+    let test = Test::new();
+    test.post.answer("o-1", for_ever(greylisted));
+    test.order(&gold(1), "o-1", Some(ada()));
+    let first = test.start();
+    first.wait_for_waiting(1);
+    let second = test.start();
+    second.wait_for_waiting(1);
+    assert_eq!(first.metrics.waiting(), []);
+    test.post.answer("o-1", []);
+    test.wait_for_sent(1);
+    second.wait_for_waiting(0);
+    second.stop();
+    test.kafka.wait_until(|state| state.members.values().all(|member| member.owned.len() == 8));
+    first.stop();
+    test.check_sent(&["o-1"]);
+}
+
+#[test]
+fn what_is_never_taken_is_given_up() {
+    let mut test = Test::new();
+    test.retry.give_up_after = Duration::from_millis(30);
+    test.post.answer("o-1", for_ever(greylisted));
+    let first = test.order(&gold(0), "o-1", Some(ada()));
+    let mailer = test.start();
+    test.kafka.wait_until(|state| state.last_value("email-service-dlq", "o-1").is_some());
+    assert_eq!(mailer.metrics.waiting(), []);
+    let counts = mailer.stop();
+    assert_eq!(counts.last(), Some(&("dead_letters", 1)));
+    let letters = test.kafka.records("email-service-dlq");
+    assert_eq!(letters[0].value, test.kafka.records("gold")[0].value);
+    let header = |name: &str| {
+        let found = letters[0].headers.iter().find(|header| header.name.ends_with(name)).unwrap();
+        String::from_utf8(found.value.as_ref().unwrap().to_vec()).unwrap()
+    };
+    assert_eq!((header("exception"), header("offset")), ("MailGivenUp".to_owned(), first.to_string()));
+    assert!(header("message").ends_with("at last: 450 4.2.0 greylisted"), "{}", header("message"));
+    assert_eq!(test.kafka.table("email-waiting").keys().collect::<Vec<_>>(), ["begun"], "of gold-0");
+}
+
+/// The outcome of a transaction is not known, and it has taken place or has not.
+#[test]
+fn what_waits_is_right_when_the_outcome_of_a_transaction_is_not_known() {
+    for took_place in [false, true] {
+        let test = Test::new();
+        test.post.answer("o-1", std::iter::repeat_with(greylisted).take(3));
+        let failure = Failure { kind: ErrorKind::Fenced, took_place };
+        test.kafka.change(|state| state.transactions.extend([failure; 2]));
+        test.order(&gold(0), "o-1", Some(ada()));
+        let last = test.order(&gold(0), "o-2", Some(ada()));
+        let mailer = test.start();
+        test.wait_for_sent(2);
+        test.wait_for_commit(&gold(0), last);
+        mailer.wait_for_waiting(0);
+        mailer.stop();
+        assert_eq!(test.kafka.table("email-waiting").len(), 1, "{took_place}: what has begun");
+        test.check_sent(&["o-1", "o-2"]);
+    }
+}
+
+#[test]
+fn a_member_that_was_expelled_does_not_set_aside_what_others_may_have_sent() {
+    let test = Test::new();
+    test.post.closed.send_replace(true);
+    test.post.answer("o-1", [greylisted()]);
+    let first = test.start();
+    test.order(&gold(1), "o-1", Some(ada()));
+    test.wait(&test.post.begun, |begun| begun.len() == 1);
+    // The second one has the partition while the first one still waits for the server's answer.
+    test.kafka.expel(1);
+    let second = test.start();
+    test.wait(&test.post.begun, |begun| begun.len() == 2);
+    test.post.closed.send_replace(false);
+    test.wait_for_sent(1);
+    test.kafka.wait_until(|state| state.members.values().all(|member| member.owned.len() == 4));
+    second.wait_for_waiting(0);
+    second.stop();
+    first.stop();
+    assert_eq!(test.start().stop(), []);
+    test.check_sent(&["o-1"]);
+}
+
+#[test]
+fn a_partition_waits_when_too_much_of_it_waits() {
+    let test = Test::with_long_pauses();
+    let blanks = |count: usize, id: &str| {
+        let record = TierRecord { order: validated(id), customer: Some(ada()) };
+        let json = serde_json::to_string(&record).unwrap();
+        format!("{{{}{}", " ".repeat(count), &json[1..])
+    };
+    for n in 0..5 {
+        let id = format!("large-{n}");
+        test.post.answer(&id, [greylisted()]);
+        test.kafka.produce(&gold(0), &id, blanks(890_000, &id));
+    }
+    test.order(&gold(0), "o-1", Some(ada()));
+    test.post.answer("too-large", [greylisted()]);
+    test.kafka.produce(&gold(1), "too-large", blanks(910_000, "too-large"));
+    let last = test.order(&gold(1), "o-2", Some(ada()));
+    let mailer = test.start();
+    mailer.wait_for_waiting(5);
+    test.wait_for_commit(&gold(1), last);
+    assert_eq!(mailer.stop(), [("sent", 1), ("retried", 6), ("dead_letters", 1)]);
+    test.check_sent(&["o-2"]);
+    let letters = test.kafka.records("email-service-dlq");
+    assert_eq!((letters.len(), &letters[0].value), (1, &None), "without what does not fit");
+}
+
+#[test]
+fn what_cannot_be_read_of_what_waits_is_a_dead_letter() {
+    let test = Test::new();
+    let waiting = TopicPartition::new("email-waiting", 1);
+    test.kafka.produce(&waiting, "o-1.1.VALIDATED", "{");
+    let mailer = test.start();
+    test.kafka.wait_until(|state| state.last_value("email-service-dlq", "o-1.1.VALIDATED").is_some());
+    mailer.stop();
+    assert_eq!(test.kafka.table("email-waiting").len(), 1);
+    test.check_sent(&[]);
+}
+
+#[test]
+fn without_its_offsets_the_mailer_sends_nothing_again() {
+    let test = Test::new();
+    let last = test.order(&gold(0), "o-1", Some(ada()));
+    let mailer = test.start();
+    test.wait_for_commit(&gold(0), last);
+    mailer.stop();
+    test.kafka.change(|state| state.committed.clear());
+    let mailer = test.start();
+    let reason = mailer.wait_for_refusal(&[gold(0)]);
+    assert!(reason.contains("a second time") && reason.contains("set the offsets"), "{reason}");
+    // Where there is nothing that could be sent a second time, it goes on.
+    let other = test.order(&gold(1), "o-2", Some(ada()));
+    test.wait_for_commit(&gold(1), other);
+    mailer.stop();
+    let mailer = test.start();
+    mailer.wait_for_refusal(&[gold(0)]);
+    mailer.stop();
+    test.kafka.change(|state| state.committed.insert(gold(0), last + 1));
+    let next = test.order(&gold(0), "o-3", Some(ada()));
+    let mailer = test.start();
+    test.wait_for_commit(&gold(0), next);
+    assert_eq!(mailer.metrics.refused_partitions(), BTreeMap::new());
+    mailer.stop();
+    test.check_sent(&["o-1", "o-2", "o-3"]);
+}
+
+#[test]
+fn an_offset_beyond_the_end_is_refused() {
+    let test = Test::new();
+    test.order(&gold(0), "o-1", Some(ada()));
+    test.kafka.change(|state| state.committed.insert(gold(0), 7));
+    let mailer = test.start();
+    let reason = mailer.wait_for_refusal(&[gold(0)]);
+    assert!(reason.contains("the committed offset 7 lies beyond the end of the log, 2"), "{reason}");
+    mailer.stop();
+    test.check_sent(&[]);
+}
+
+#[test]
+fn a_stop_waits_for_what_is_under_way_until_its_time_is_up() {
+    let test = Test::new();
+    test.post.closed.send_replace(true);
+    test.order(&gold(0), "o-1", Some(ada()));
+    let mailer = test.start();
+    test.wait(&test.post.begun, |begun| begun.len() == 1);
+    mailer.stop.request(Instant::now() + Duration::from_millis(50));
+    assert_eq!(mailer.stop(), [], "it has ended, although nothing was answered");
+    test.check_sent(&[]);
 }
 
 #[test]

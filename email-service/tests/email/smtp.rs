@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::Customer;
-use email_service::DeliveryError::{Misconfigured, Refused, Temporary};
+use email_service::DeliveryError::{Deferred, Misconfigured, Refused, Temporary};
 use email_service::{DeliveryError, Smtp, Transport, compose};
 use tokio::runtime::Handle;
 
@@ -41,15 +41,15 @@ fn check(replies: Replies, expected: &[Result<(), Failure>]) {
 
 fn reason(error: &DeliveryError) -> String {
     match error {
-        Temporary(reason) | Misconfigured(reason) | Refused(reason) => reason.clone(),
+        Temporary(reason) | Deferred(reason) | Misconfigured(reason) | Refused(reason) => reason.clone(),
     }
 }
 
 #[test]
-fn a_refusal_for_now_may_end() {
+fn a_refusal_for_now_is_about_this_mail_and_may_end() {
     check(
-        &[("ada@example.org", &["451 later", "data: 452 too much"])],
-        &[Err(Temporary), Err(Temporary), Ok(())],
+        &[("ada@example.org", &["451 later", "data: 452 too much", "421 not you"])],
+        &[Err(Deferred), Err(Deferred), Err(Deferred), Ok(())],
     );
 }
 
@@ -135,7 +135,7 @@ async fn a_server_that_hangs_is_given_up() {
     let smtp = smtp(&server).with_timeout(Duration::from_millis(300));
     let (ada, eve) = (mail("o-1", "ada@example.org"), mail("o-2", "eve@example.org"));
     let error = smtp.deliver(&ada).await.unwrap_err();
-    assert!(matches!(error, Temporary(_)), "{error}");
+    assert!(matches!(error, Deferred(_)), "others may go on: {error}");
     smtp.deliver(&eve).await.unwrap();
     assert_eq!(server.mail().to, ["eve@example.org"]);
     let error = smtp.deliver(&ada).await.unwrap_err();

@@ -41,8 +41,12 @@ fn topics() -> Vec<TopicSpec> {
         validation_aggregator::topology(AggregatorPolicy::default()),
         email_service::topology().topology,
     ];
-    let commands =
-        [topics::ORDER_REQUESTS.spec(), topics::WAREHOUSE_INVENTORY.spec(), topics::CUSTOMERS.spec()];
+    let commands = [
+        topics::ORDER_REQUESTS.spec(),
+        topics::WAREHOUSE_INVENTORY.spec(),
+        topics::CUSTOMERS.spec(),
+        email_service::WAITING.spec(),
+    ];
     let mut topics: Vec<TopicSpec> =
         topologies.iter().flat_map(|topology| topology.owned_topics()).chain(commands).collect();
     topics.sort_by(|a, b| a.name.cmp(&b.name));
