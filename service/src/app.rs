@@ -26,7 +26,8 @@ pub fn app(
         .app_data(payload_config())
         .configure(routes)
         .wrap(from_fn(errors::as_problems))
-        .wrap(from_fn(routing::identify))
         .wrap(from_fn(admission::admit))
+        // Around all that answers: who forwards takes an answer without a name for somebody else's.
+        .wrap(from_fn(routing::identify))
         .wrap(from_fn(http_metrics::count))
 }

@@ -1,12 +1,15 @@
 //! Calls that go on to other instances, between real servers.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+#[expect(dead_code, reason = "other tests need more of it")]
+mod support;
+
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io::Read as _;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -15,7 +18,8 @@ use actix_web::{HttpRequest, HttpResponse, HttpServer};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use service::{Call, Directory, Peer, Problem, Router, Shutdown, Whereabouts};
+use service::{Call, Directory, JsonBody, MAX_BODY_SIZE, Peer, Problem, Router, Shutdown, Whereabouts};
+use support::{MAX_REQUESTS, TestApp};
 use tokio::sync::watch;
 
 /// What is known of the one partition, and what will be told when it is asked for.
@@ -125,7 +129,7 @@ impl Instance {
 
     async fn ask(&self, patience: Duration) -> (u16, Value) {
         let url = self.url(&format!("?patience={}", patience.as_millis()));
-        let response = reqwest::get(url).await.unwrap();
+        let response = client().get(url).send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
@@ -185,6 +189,14 @@ async fn echo(
     service.router.answer(&call, 0, patience, here).await
 }
 
+/// One for all tests: to make one takes half a second of a busy machine. Each test has a runtime of its own, and takes
+/// its connections with it.
+fn client() -> &'static reqwest::Client {
+    static CLIENT: LazyLock<reqwest::Client> =
+        LazyLock::new(|| reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap());
+    &CLIENT
+}
+
 const NOW: Duration = Duration::ZERO;
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -234,9 +246,13 @@ async fn a_call_and_its_answer_go_as_they_are_over_one_connection() {
 
 #[tokio::test]
 async fn nothing_is_forwarded_twice() {
+    let c = Instance::owner("c", Does::Answer);
     let (b, of_b) = Instance::elsewhere(Whereabouts::Nowhere, vec![]);
-    let (a, of_a) = Instance::elsewhere(b.is_at(), vec![]);
+    let (a, of_a) = Instance::elsewhere(c.is_at(), vec![]);
     of_b.known.send_replace(a.is_at());
+    // The first forward may take longer than a call without time has.
+    check("an owner", a.ask(MINUTE).await, None);
+    of_a.known.send_replace(b.is_at());
     let (status, problem) = a.ask(NOW).await;
     assert_eq!((status, &problem["instance"]), (503, &json!("/echo")), "{problem}");
     let questions = [&of_a, &of_b].map(|directory| directory.questions.load(Ordering::Relaxed));
@@ -259,11 +275,11 @@ async fn a_place_that_turns_out_wrong_is_looked_for_once_more() {
     };
 
     let (a, _) = Instance::elsewhere(at("dead", format!("http://{gone}")), vec![b.is_at()]);
-    check("nobody listens", a.ask(NOW).await, None);
+    check("nobody listens", a.ask(MINUTE).await, None);
 
     let somebody_else = at("former", b.peer.url.to_string());
     let (a, _) = Instance::elsewhere(somebody_else, vec![b.is_at()]);
-    check("another one listens", a.ask(NOW).await, None);
+    check("another one listens", a.ask(MINUTE).await, None);
     assert_eq!(b.carried_out(), 3, "that one has answered too");
 
     let loses = Instance::owner("c", Does::LosesIt);
@@ -274,7 +290,7 @@ async fn a_place_that_turns_out_wrong_is_looked_for_once_more() {
     let (a, _) =
         Instance::elsewhere(at("d", format!("http://{}", dies.local_addr().unwrap())), vec![b.is_at()]);
     let dying = std::thread::spawn(move || dies.accept().unwrap().0.read(&mut [0; 16]).unwrap());
-    check("it dies meanwhile", a.ask(NOW).await, None);
+    check("it dies meanwhile", a.ask(MINUTE).await, None);
     assert!(dying.join().unwrap() > 0);
 
     let hangs = Instance::owner("e", Does::Hang);
@@ -322,4 +338,67 @@ async fn a_stop_ends_what_is_forwarded() {
     };
     let ((status, _), ()) = tokio::join!(a.ask(MINUTE), stop);
     assert_eq!(status, 503);
+}
+
+/// A whole process that has the key, and holds what is asked of it.
+fn whole_owner(name: &str, held: Arc<AtomicUsize>) -> (TestApp, Whereabouts) {
+    let router = Router::new(FakeDirectory::of(Whereabouts::Here, vec![]), name);
+    let app = TestApp::start(move |config| {
+        router.register(config);
+        let held = held.clone();
+        let hold = move || {
+            held.fetch_add(1, Ordering::Relaxed);
+            pending::<HttpResponse>()
+        };
+        let put = web::put().to(async |_: JsonBody| HttpResponse::Ok().finish());
+        config.route("/hold", web::get().to(hold)).service(web::resource("/echo").route(put));
+    });
+    let peer = Peer { instance: name.to_owned(), url: app.url("/").parse().unwrap() };
+    (app, Whereabouts::At(peer))
+}
+
+#[tokio::test]
+async fn who_has_too_much_to_do_is_not_asked_again() {
+    let held = Arc::new(AtomicUsize::new(0));
+    let (owner, at_owner) = whole_owner("b", held.clone());
+    let (a, of_a) = Instance::elsewhere(at_owner, vec![]);
+    let most = usize::try_from(MAX_REQUESTS).unwrap();
+    let held_requests: Vec<_> =
+        (0..most).map(|_| owner.open("GET /hold HTTP/1.1\r\nhost: x\r\n\r\n")).collect();
+    let full = async {
+        while held.load(Ordering::Relaxed) < most {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(MINUTE, full).await.expect("the owner should have as much to do as it takes");
+
+    let refused = whole(client().get(a.url("?patience=10000"))).await;
+    let (status, headers, problem) = &refused;
+    assert_eq!(*status, 503, "{problem}");
+    let own_words = format!("{MAX_REQUESTS} requests are under way");
+    assert!(problem.contains(&own_words), "{problem}");
+    assert!(headers.contains(&("\"retry-after\"".to_owned(), "\"1\"".to_owned())), "{headers:?}");
+    assert_eq!(of_a.questions.load(Ordering::Relaxed), 0, "it is known where the key is");
+    drop(held_requests);
+}
+
+/// Whatever part of an instance answers: what is forwarded to it must not be taken for wrongly addressed.
+#[tokio::test]
+async fn every_answer_says_who_gives_it() {
+    let (owner, _) = whole_owner("b", Arc::default());
+    let json = "application/json";
+    for (method, path, content_type, length, expected) in [
+        ("PUT", "/echo", json, 2, 200),
+        ("PUT", "/echo", json, MAX_BODY_SIZE + 1, 413),
+        ("PUT", "/echo", "text/plain", 2, 415),
+        ("DELETE", "/echo", json, 2, 405),
+        ("GET", "/nothing", json, 0, 404),
+        ("GET", "/readyz", json, 0, 503),
+    ] {
+        let request = client().request(method.parse().unwrap(), owner.url(path));
+        let request = request.header("order-pipeline-forwarded-by", "a").header("content-type", content_type);
+        let answer = request.body(vec![b' '; length]).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected, "{method} {path}");
+        assert_eq!(answer.headers()["order-pipeline-answered-by"], "b", "{method} {path}");
+    }
 }
