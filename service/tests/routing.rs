@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -400,5 +400,46 @@ async fn every_answer_says_who_gives_it() {
         let answer = request.body(vec![b' '; length]).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), expected, "{method} {path}");
         assert_eq!(answer.headers()["order-pipeline-answered-by"], "b", "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_for_the_next_one_on_the_way_is_not_forwarded() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let peer = std::thread::spawn(move || {
+        let (mut connection, mut head) = (listener.accept().unwrap().0, Vec::new());
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            connection.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let answer = "HTTP/1.1 200 OK\r\norder-pipeline-answered-by: b\r\nconnection: close, X-Hop\r\nx-hop: 1\r\n\
+            keep-alive: timeout=5\r\nproxy-authenticate: Basic\r\nx-more: 1\r\ncontent-length: 2\r\n\r\n{}";
+        connection.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(head).unwrap().to_ascii_lowercase()
+    });
+    let (a, _) = Instance::elsewhere(Whereabouts::At(Peer { instance: "b".to_owned(), url }), vec![]);
+    let request = client().get(a.url(""));
+    let request = request
+        .header("connection", "X-Secret, keep-alive")
+        .header("connection", "x-other")
+        .header("x-secret", "s")
+        .header("x-other", "o")
+        .header("proxy-authorization", "Basic c2VjcmV0")
+        .header("keep-alive", "timeout=5")
+        .header("te", "trailers")
+        .header("authorization", "Bearer t");
+    let (status, headers, _) = whole(request).await;
+    assert_eq!(status, 200);
+    let has = |name: &str| headers.iter().any(|(found, _)| found == &format!("{name:?}"));
+    assert!(has("x-more"), "{headers:?}");
+    for name in ["x-hop", "keep-alive", "proxy-authenticate", "order-pipeline-answered-by"] {
+        assert!(!has(name), "{name}: {headers:?}");
+    }
+    let head = peer.join().unwrap();
+    assert!(head.contains("\r\nauthorization: bearer t\r\n"), "{head}");
+    for name in ["x-secret", "x-other", "proxy-authorization", "keep-alive", "te"] {
+        assert!(!head.contains(&format!("\r\n{name}: ")), "{name}: {head}");
     }
 }

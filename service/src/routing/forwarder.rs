@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONNECTION, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
@@ -90,7 +90,8 @@ fn request(
     let method = reqwest::Method::from_bytes(method.as_str().as_bytes()).unwrap_or(reqwest::Method::GET);
     let url = format!("{}{}", peer.url.as_str().trim_end_matches('/'), call.path_and_query());
     let mut request = client.request(method, url).body(call.body.clone());
-    for (name, value) in call.headers().iter().filter(|(name, _)| goes_along(name.as_str())) {
+    let on_the_way = OnTheWay::of(call.headers().get_all(CONNECTION.as_str()).map(|value| value.as_bytes()));
+    for (name, value) in call.headers().iter().filter(|(name, _)| !on_the_way.has(name.as_str())) {
         request = request.header(name.as_str(), value.as_bytes());
     }
     let said = [
@@ -105,22 +106,40 @@ fn request(
     request
 }
 
-/// Whether a header is meant for who answers, and not for the next one on the way (RFC 9110, 7.6.1).
-fn goes_along(name: &str) -> bool {
-    const OF_A_CONNECTION: [&str; 11] = [
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    !OF_A_CONNECTION.contains(&name) && !name.starts_with("order-pipeline-")
+/// The headers of a message that are for the next one on the way, and not for who answers or asks (RFC 9110, 7.6.1):
+/// always the same ones, those that `Connection` names, and what instances say to each other.
+struct OnTheWay(Vec<String>);
+
+const ALWAYS: [&str; 13] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl OnTheWay {
+    /// Of a message with these values of `Connection`.
+    fn of<'a>(connection: impl Iterator<Item = &'a [u8]>) -> Self {
+        let values: Vec<_> = connection.map(String::from_utf8_lossy).collect();
+        let names = values.iter().flat_map(|value| value.split(','));
+        Self(names.map(|name| name.trim().to_ascii_lowercase()).collect())
+    }
+
+    /// Whether a header, by its name in lower case, is one of them.
+    fn has(&self, name: &str) -> bool {
+        ALWAYS.contains(&name)
+            || name.starts_with("order-pipeline-")
+            || self.0.iter().any(|named| named == name)
+    }
 }
 
 async fn answer(response: Response, peer: &Peer) -> Forwarded {
@@ -157,7 +176,8 @@ fn explain(error: &reqwest::Error) -> String {
 fn build(status: reqwest::StatusCode, headers: &HeaderMap, body: actix_web::web::Bytes) -> HttpResponse {
     let status = StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
-    for (name, value) in headers.iter().filter(|(name, _)| goes_along(name.as_str())) {
+    let on_the_way = OnTheWay::of(headers.get_all(CONNECTION).iter().map(|value| value.as_bytes()));
+    for (name, value) in headers.iter().filter(|(name, _)| !on_the_way.has(name.as_str())) {
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
         let value = HeaderValue::from_bytes(value.as_bytes());
         if let (Ok(name), Ok(value)) = (name, value) {
@@ -173,18 +193,25 @@ fn build(status: reqwest::StatusCode, headers: &HeaderMap, body: actix_web::web:
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(connection: &[&str], names: &[&str], expected: bool) {
+        let on_the_way = OnTheWay::of(connection.iter().map(|value| value.as_bytes()));
+        for name in names {
+            assert_eq!(on_the_way.has(name), expected, "{connection:?}: {name}");
+        }
+    }
+
     #[test]
-    fn what_concerns_the_answer_goes_along() {
-        for name in
-            ["accept", "content-type", "etag", "idempotency-key", "if-none-match", "location", "prefer"]
-        {
-            assert!(goes_along(name), "{name}");
-        }
-        for name in ["retry-after", "traceparent", "tracestate", "x-request-id", "authorization"] {
-            assert!(goes_along(name), "{name}");
-        }
-        for name in ["connection", "content-length", "host", "transfer-encoding", FORWARDED_BY.as_str()] {
-            assert!(!goes_along(name), "{name}");
-        }
+    fn what_is_for_the_next_one_on_the_way_ends_there() {
+        let of_the_answer =
+            ["accept", "content-type", "etag", "idempotency-key", "if-none-match", "location", "prefer"];
+        check(&[], &of_the_answer, false);
+        check(&[], &["retry-after", "traceparent", "x-request-id", "authorization", "x-hop"], false);
+        check(&[], &ALWAYS, true);
+        check(&[], &[FORWARDED_BY.as_str()], true);
+        check(&["keep-alive"], &["keep-alive", "connection"], true);
+        check(&["close, X-Hop ,x-other"], &["x-hop", "x-other"], true);
+        check(&["close", "x-hop"], &["x-hop"], true);
+        check(&["", ",", "x", "hop"], &["x-hop", "accept"], false);
     }
 }
