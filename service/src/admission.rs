@@ -17,8 +17,9 @@ use tokio::sync::Semaphore;
 
 use crate::client_connection::Requests;
 use crate::compact_headers::compact;
-use crate::probes;
+use crate::errors::instance;
 use crate::problem::Problem;
+use crate::{head_limit, probes};
 
 /// The places for requests, and the connections on which they may come.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ impl Collector for Admission {
     }
 }
 
-/// Middleware that lets a request in if there is a place, which it holds until it is answered or its client has
+/// Middleware that lets a request in if its head is not too large and there is a place, which it holds until it is answered or its client has
 /// gone. Whoever watches over the process is always let in.
 pub(crate) async fn admit(
     mut request: ServiceRequest,
@@ -75,19 +76,25 @@ pub(crate) async fn admit(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     compact(request.headers_mut());
     let _on_its_connection = request.conn_data::<Requests>().map(Requests::begin);
+    if let Some(problem) = head_limit::refusal(&request) {
+        return Ok(refuse(request, &problem));
+    }
     let admission = match request.app_data::<Data<Admission>>() {
         Some(admission) if !probes::PATHS.contains(&request.path()) => admission.get_ref().clone(),
         _ => return Ok(next.call(request).await?.map_into_boxed_body()),
     };
     match admission.places.try_acquire() {
         Ok(_place) => Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(_) => Ok(refuse(request, admission.most)),
+        Err(_) => {
+            let most = admission.most;
+            let detail = format!("{most} requests are under way, and no more are taken");
+            Ok(refuse(request, &Problem::unavailable(detail)))
+        }
     }
 }
 
-fn refuse(request: ServiceRequest, most: usize) -> ServiceResponse<BoxBody> {
-    let problem = Problem::unavailable(format!("{most} requests are under way, and no more are taken"));
-    let mut answer = problem.response(Some(request.path()));
+fn refuse(request: ServiceRequest, problem: &Problem) -> ServiceResponse<BoxBody> {
+    let mut answer = problem.response(instance(request.path()));
     // Others want the connection's place.
     answer.head_mut().set_connection_type(ConnectionType::Close);
     request.into_response(answer)

@@ -21,15 +21,18 @@ pub(crate) async fn as_problems(
         return Ok(response.map_into_boxed_body());
     }
     let Some(problem) = problem_of(&response) else { return Ok(response.map_into_boxed_body()) };
-    let path = response.request().path();
-    let mut answer = problem.response((path.len() <= LONGEST_INSTANCE).then_some(path));
+    let mut answer = problem.response(instance(response.request().path()));
     if let Some(allow) = response.headers().get(ALLOW) {
         answer.headers_mut().insert(ALLOW, allow.clone());
     }
     Ok(response.into_response(answer))
 }
 
-/// What is longer is not worth being sent back.
+/// What a problem says of the request's path: what is longer is not worth being sent back.
+pub(crate) fn instance(path: &str) -> Option<&str> {
+    (path.len() <= LONGEST_INSTANCE).then_some(path)
+}
+
 const LONGEST_INSTANCE: usize = 1024;
 
 fn problem_of<B>(response: &ServiceResponse<B>) -> Option<Problem> {

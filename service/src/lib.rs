@@ -29,6 +29,7 @@ mod environment;
 mod errors;
 mod explain;
 mod fatal;
+mod head_limit;
 mod http_client;
 mod http_metrics;
 mod http_server;

@@ -18,5 +18,5 @@ mod step;
 pub use call::Call;
 pub use directory::{Directory, Peer, Whereabouts};
 pub(crate) use forwarder::{AsItIs, Forwarder};
-pub(crate) use headers::{NOT_MINE, PROGRESS, identify};
+pub(crate) use headers::{FORWARDED_BY, NOT_MINE, PROGRESS, identify};
 pub use router::Router;

@@ -403,6 +403,28 @@ async fn every_answer_says_who_gives_it() {
     }
 }
 
+/// What one instance takes another one takes too, with what is said between them.
+#[tokio::test]
+async fn the_largest_head_can_be_forwarded() {
+    let b = Instance::owner("b", Does::Answer);
+    let (a, of_a) = Instance::elsewhere(b.is_at(), vec![]);
+    for (headers, length, expected) in
+        [(70, 10, 202), (78, 10, 202), (90, 10, 431), (2, 59_000, 202), (2, 61_500, 431)]
+    {
+        let mut answers = Vec::new();
+        for instance in [&a, &b] {
+            let request = (0..headers).fold(client().get(instance.url("")), |request, number| {
+                request.header(format!("x-{number}"), "v".repeat(length))
+            });
+            let answer = request.send().await.unwrap();
+            answers.push((answer.status().as_u16(), answer.headers()["content-type"].clone()));
+        }
+        assert_eq!(answers[0], answers[1], "{headers} headers of {length} bytes");
+        assert_eq!(answers[0].0, expected, "{headers} headers of {length} bytes");
+    }
+    assert_eq!(of_a.questions.load(Ordering::Relaxed), 0, "it is known where the key is");
+}
+
 #[tokio::test]
 async fn what_is_for_the_next_one_on_the_way_is_not_forwarded() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

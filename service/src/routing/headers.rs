@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 /// Of a request: it was forwarded, by the instance that is named, and is not to be forwarded again.
-pub(super) const FORWARDED_BY: HeaderName = HeaderName::from_static("order-pipeline-forwarded-by");
+pub(crate) const FORWARDED_BY: HeaderName = HeaderName::from_static("order-pipeline-forwarded-by");
 
 /// Of a request: for how many milliseconds it has been under way. What it may still take follows from it.
 pub(super) const ELAPSED: HeaderName = HeaderName::from_static("order-pipeline-elapsed-ms");
