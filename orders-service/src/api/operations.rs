@@ -14,9 +14,11 @@ use super::{Accepted, EntityTag, Location, NewOrder, Order, PreferenceApplied};
     path = "/v1/orders",
     tag = "orders",
     params(
-        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", example = "3f6c",
+        ("Idempotency-Key" = Option<String>, Header,
+            pattern = r#"^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$"#, example = "\"3f6c\"",
             description = "Makes the id of an order that comes without one: the same key of the same customer means \
-                the same order. With an id it changes nothing"),
+                the same order. With an id it changes nothing. In quotes, as a string of RFC 8941, it is the same \
+                key as without"),
         ("Prefer" = Option<String>, Header, example = "wait=5",
             description = "`wait=` and seconds: answer when the order is decided, or after this time. \
                 `respond-async`: answer as soon as Kafka has the request. Others are ignored (RFC 7240)"),

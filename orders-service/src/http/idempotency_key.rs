@@ -6,7 +6,8 @@ use domain::{CustomerId, OrderId};
 use service::{Place, Problem};
 use uuid::Uuid;
 
-/// What a client calls its request, so that it can be sent again without a second order: 1–255 visible ASCII.
+/// What a client calls its request, so that it can be sent again without a second order: 1–255 characters of ASCII,
+/// none of which controls. In quotes it is the same key as without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct IdempotencyKey(String);
 
@@ -24,11 +25,37 @@ impl IdempotencyKey {
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// A string in quotes (RFC 8941, 3.3.3), as the HTTP working group's draft has it, or bare, as many clients send it.
 fn parse(value: &[u8]) -> Result<IdempotencyKey, Problem> {
-    let visible = value.iter().all(u8::is_ascii_graphic).then(|| String::from_utf8_lossy(value).into_owned());
-    let key = visible.filter(|key| (1..=255).contains(&key.len()));
-    key.map(IdempotencyKey)
-        .ok_or_else(|| invalid("must be 1 to 255 visible ASCII characters, without spaces"))
+    let (key, form) = match value.strip_prefix(b"\"") {
+        Some(quoted) => (unquoted(quoted), QUOTED),
+        None => (bare(value), BARE),
+    };
+    key.filter(|key| (1..=255).contains(&key.len())).map(IdempotencyKey).ok_or_else(|| invalid(form))
+}
+
+const QUOTED: &str = "must be 1 to 255 characters of ASCII in quotes, with a backslash before each quote and backslash \
+    among them, and nothing behind the closing quote (RFC 8941)";
+
+const BARE: &str =
+    "must be 1 to 255 visible ASCII characters without spaces and quotes, or a string in quotes (RFC 8941)";
+
+/// What stands before the closing quote, if nothing stands behind it.
+fn unquoted(quoted: &[u8]) -> Option<String> {
+    let (mut key, mut bytes) = (String::new(), quoted.iter());
+    loop {
+        match bytes.next()? {
+            b'"' => return bytes.as_slice().is_empty().then_some(key),
+            b'\\' => key.push(char::from(*bytes.next().filter(|byte| matches!(byte, b'"' | b'\\'))?)),
+            byte @ b' '..=b'~' => key.push(char::from(*byte)),
+            _ => return None,
+        }
+    }
+}
+
+fn bare(value: &[u8]) -> Option<String> {
+    let is_bare = value.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'"');
+    is_bare.then(|| String::from_utf8_lossy(value).into_owned())
 }
 
 fn invalid(detail: &str) -> Problem {
@@ -70,10 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_1_to_255_visible_ascii() {
+    fn a_key_is_1_to_255_characters_in_quotes_or_without() {
         check(&[], Some(None));
         check(&[b"k"], Some(Some("k")));
-        check(&[b"!\"/~"], Some(Some("!\"/~")));
+        check(&[br"!\/~"], Some(Some(r"!\/~")));
         check(&[&[b'x'; 255]], Some(Some(&"x".repeat(255))));
         check(&[&[b'x'; 256]], None);
         check(&[b""], None);
@@ -82,6 +109,36 @@ mod tests {
         check(&["schlüssel".as_bytes()], None);
         check(&[b"\xff"], None);
         check(&[b"a", b"a"], None);
+        check(&[b"a", b"\"a\""], None);
+    }
+
+    #[test]
+    fn quotes_and_escapes_are_not_of_the_key() {
+        let quoted = |key: &str| format!("\"{key}\"").into_bytes();
+        check(&[&quoted("k")], Some(Some("k")));
+        check(&[&quoted("a b!#[]~")], Some(Some("a b!#[]~")));
+        check(&[&quoted(r#"\"a\\b\""#)], Some(Some(r#""a\b""#)));
+        check(&[&quoted(&"x".repeat(255))], Some(Some(&"x".repeat(255))));
+        check(&[&quoted(&r"\\".repeat(255))], Some(Some(&r"\".repeat(255))));
+        check(&[&quoted(&"x".repeat(256))], None);
+        for wrong in [
+            "\"",
+            "\"\"",
+            "\"k",
+            "k\"",
+            "k\"k",
+            "\"k\"k",
+            "\"k\" ",
+            "\"k\";a=1",
+            "\"k\", \"l\"",
+            "\"\"k\"\"",
+            "'\"k'",
+        ] {
+            check(&[wrong.as_bytes()], None);
+        }
+        for wrong in [r#""\""#, r#""\k""#, r#""k\"#, "\"a\tb\"", "\"schlüssel\""] {
+            check(&[wrong.as_bytes()], None);
+        }
     }
 
     #[test]

@@ -36,8 +36,10 @@ async fn what_is_not_an_order_is_refused_and_written_nowhere() {
     let pointers: Vec<_> =
         errors["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
     assert_eq!(pointers, [&json!("/x"), &json!("/id")]);
-    let twice = [("idempotency-key", "a b")];
-    assert_eq!(app.post(WITHOUT_ID, &twice).await.body["errors"][0]["header"], "Idempotency-Key");
+    for wrong in ["a b", "\"k", "k\""] {
+        let refused = app.post(WITHOUT_ID, &[("idempotency-key", wrong)]).await;
+        assert_eq!((refused.status, &refused.body["errors"][0]["header"]), (422, &json!("Idempotency-Key")));
+    }
     assert_eq!(app.orders.requests(), 0);
 }
 
@@ -51,6 +53,8 @@ async fn an_order_without_an_id_gets_one() {
     let (first, again) = (app.post(WITHOUT_ID, &key).await, app.post(WITHOUT_ID, &key).await);
     assert_eq!((first.status, again.status), (201, 200));
     assert_eq!(first.body["id"], again.body["id"]);
+    let quoted = app.post(WITHOUT_ID, &[("idempotency-key", "\"k-1\"")]).await;
+    assert_eq!((quoted.status, &quoted.body["id"]), (200, &first.body["id"]));
     // With an id the key changes nothing.
     assert_eq!(app.post(ORDER, &key).await.body["id"], "o-1");
 }
