@@ -20,6 +20,10 @@ pub use verdicts::{Check, CheckResult, Reason, ReasonCode, Validation};
 #[openapi(
     paths(operations::create_order, operations::order, operations::validated_order),
     components(schemas(NewOrder, Order)),
-    tags((name = "orders", description = "Orders, and what becomes of them")),
+    tags((
+        name = "orders",
+        description = "Orders, and what becomes of them. `/orders` and what lies below it answer as `/v1/orders` and what \
+            lies below that",
+    )),
 )]
 pub(crate) struct OrdersApi;

@@ -35,16 +35,21 @@ pub(crate) fn routes(
         side.router.register(config);
         config
             .app_data(side.clone())
-            .service(web::resource("/v1/orders").route(web::post().to(create::create)))
+            .service(web::resource(either("/v1/orders")).route(web::post().to(create::create)))
             .service(
-                web::resource("/v1/orders/{id}")
+                web::resource(either("/v1/orders/{id}"))
                     .route(web::get().to(read::order))
                     .route(web::head().to(read::order)),
             )
             .service(
-                web::resource("/v1/orders/{id}/validated")
+                web::resource(either("/v1/orders/{id}/validated"))
                     .route(web::get().to(read::validated))
                     .route(web::head().to(read::validated)),
             );
     }
+}
+
+/// The path, and the same without its version: clients of pipelines of this kind use both.
+fn either(path: &'static str) -> [&'static str; 2] {
+    [path, path.trim_start_matches("/v1")]
 }

@@ -85,7 +85,7 @@ fn add_routes(sources: &Path, routes: &mut BTreeSet<String>) {
         } else {
             let text = fs::read_to_string(&path).unwrap();
             assert!(!text.contains("web::scope("), "{}: routes in a scope are not found", path.display());
-            for call in ["web::resource(\"", ".route(\""] {
+            for call in ["web::resource(\"", "web::resource(either(\"", ".route(\""] {
                 let routed = text.split(call).skip(1).filter_map(|rest| rest.split('"').next());
                 routes.extend(routed.map(str::to_owned));
             }

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::test_app::TestApp;
+use super::test_app::{Answer, TestApp};
 
 /// An order of [`super::content`].
 const ORDER: &str = r#"{"id":"o-1","customerId":"c-1","currency":"EUR","lines":[]}"#;
@@ -21,6 +21,39 @@ async fn a_new_order_is_created_once() {
     assert_eq!((again.status, again.body), (200, first.body));
     let other = app.post(OTHER, &[]).await;
     assert_eq!((other.status, other.header("content-type")), (409, "application/problem+json"));
+}
+
+#[tokio::test]
+async fn a_path_without_its_version_is_the_same() {
+    let app = TestApp::start();
+    let first = app.post_to("/orders", ORDER, &[]).await;
+    assert_eq!((first.status, first.header("location")), (201, "/v1/orders/o-1"));
+    let again = app.post(ORDER, &[]).await;
+    assert_eq!((again.status, again.body), (200, first.body));
+    assert_eq!(app.post_to("/orders", OTHER, &[]).await.status, 409);
+    for path in [
+        "/orders/o-1",
+        "/orders/o-1?timeout=0",
+        "/orders/o-1/validated?timeout=0",
+        "/orders/none",
+        "/orders/a%20b",
+        "/orders/none?timeout=x",
+        "/orders",
+        "/orders/o-1/nothing",
+    ] {
+        let (with, without) = (app.get(&format!("/v1{path}"), &[]).await, app.get(path, &[]).await);
+        // A problem names the path that was asked for.
+        let shown = |answer: &Answer| {
+            let mut body = answer.body.clone();
+            body.as_object_mut().unwrap().remove("instance");
+            let headers = ["content-type", "etag", "allow"].map(|name| answer.header(name).to_owned());
+            (answer.status, headers, body)
+        };
+        assert_eq!(shown(&without), shown(&with), "{path}");
+    }
+    for path in ["/v1/v1/orders/o-1", "/v1/v1/orders", "/ordersx/o-1"] {
+        assert_eq!(app.get(path, &[]).await.status, 404, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -54,7 +54,16 @@ impl TestApp {
     }
 
     pub(super) async fn post(&self, body: impl AsRef<[u8]>, headers: &[(&str, &str)]) -> Answer {
-        let request = self.client.post(format!("http://{}/v1/orders", self.address));
+        self.post_to("/v1/orders", body, headers).await
+    }
+
+    pub(super) async fn post_to(
+        &self,
+        path: &str,
+        body: impl AsRef<[u8]>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let request = self.client.post(format!("http://{}{path}", self.address));
         let request = request.header("content-type", "application/json").body(body.as_ref().to_owned());
         answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
     }
