@@ -1,23 +1,23 @@
 //! Removes what no order will ask for any more.
 //!
-//! An hour's rows and sums go once an order was created more than [`KEPT_HOURS`] hours of the clock after
-//! it *and* the wall clock is that far, too. So neither a backlog that is worked off after an outage of any
-//! length loses its window, nor does an order from the future sweep everything away.
+//! An hour of the clock goes once an order was created more than [`KEPT_HOURS`] of them after it *and* the
+//! wall clock is that far, too. So neither a backlog that is worked off after an outage of any length loses
+//! its hours, nor does an order from the future sweep everything away.
 //!
-//! An order that comes later than that is judged by what is left of its hour, at worst by itself alone.
+//! An order is judged by the hour before its own, its own and the one after it. Once the first of these may
+//! be gone, it is not judged any more: five hours late, an order still is.
 
 use std::ops::Bound;
 use std::time::Duration;
 
 use domain::{OrderId, Verdict};
-use streams::{Context, Key, Store, StoreError, Value};
+use streams::{Context, Store, StoreError, Value};
 
-use crate::keys::{RowKey, first_of_hour};
+use crate::hour::HOUR;
+use crate::keys::{ByHour, RowKey, first_of_hour};
 use crate::row::Row;
-use crate::span::HOUR;
 
-/// How many hours of the clock are kept before the newest: five hours late, an order still meets its whole
-/// window, which reaches back into the hour before its own.
+/// How many hours of the clock are kept before the newest.
 pub(crate) const KEPT_HOURS: u64 = 6;
 
 /// How often there is something to remove at most.
@@ -28,23 +28,33 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) const BATCH: usize = 1000;
 
 /// Removes the oldest hour of `store`, or a part of it, if it is too old as the rows see it.
-pub(crate) fn prune<K: Key, V: Value>(
-    store: &Store<K, V>,
-    hour_of: fn(&K) -> u64,
+pub(crate) fn prune<T, V: Value>(
+    store: &Store<ByHour<T>, V>,
     rows: &Store<RowKey, Row>,
     context: &mut Context<'_, OrderId, Verdict>,
-) -> Result<(), StoreError> {
+) -> Result<(), StoreError>
+where
+    ByHour<T>: streams::Key,
+{
     let Some(oldest) = context.keys(store, Bound::Unbounded, Bound::Unbounded, 1)?.pop() else {
         return Ok(());
     };
-    let hour = hour_of(&oldest);
-    if is_too_old(hour, rows, context)? {
-        let end = first_of_hour(hour.saturating_add(1));
+    if is_too_old(oldest.hour, rows, context)? {
+        let end = first_of_hour(oldest.hour.saturating_add(1));
         for key in context.keys(store, Bound::Unbounded, Bound::Excluded(&end), BATCH)? {
             context.delete(store, &key);
         }
     }
     Ok(())
+}
+
+/// Whether of what an order created in `hour` is judged by something may be removed.
+pub(crate) fn is_partly_gone(
+    hour: u64,
+    rows: &Store<RowKey, Row>,
+    context: &Context<'_, OrderId, Verdict>,
+) -> Result<bool, StoreError> {
+    is_too_old(hour.saturating_sub(1), rows, context)
 }
 
 fn is_too_old(

@@ -3,9 +3,9 @@
 use domain::{Judgement, ReasonCode};
 use serde::{Deserialize, Serialize};
 
-/// An order's latest attempt: what was said of it, and what it added to the sums.
+/// An order's latest attempt: what was said of it, and what it added to its hour.
 ///
-/// To which sums does not stand here: customer, currency and time of creation never change, and come with
+/// To which hour does not stand here: customer, currency and time of creation never change, and come with
 /// each record of the order.
 ///
 /// There is one row an order. A newer attempt takes out what the older one added and takes its place, and
@@ -46,7 +46,7 @@ impl Standing {
         }
     }
 
-    /// What the attempt adds to the sums.
+    /// What the attempt adds to its hour.
     pub(crate) fn value(&self) -> i64 {
         match self {
             Self::Counted(value) => *value,

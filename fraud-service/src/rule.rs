@@ -5,8 +5,8 @@ use domain::{Currency, ReasonCode, format_amount};
 use crate::policy::FraudPolicy;
 use crate::row::Standing;
 
-/// Where an order of `total` stands when `exposure` is what its customer ordered for before, within the
-/// hour and in the same currency, both in minor units.
+/// Where an order of `total` stands when `exposure` is the most that counts besides it within an hour that it
+/// lies in, of the same customer and currency; both in minor units.
 ///
 /// Whether an order's lines make sense is not asked here, only whether its total can be added to others.
 pub(crate) fn judge(

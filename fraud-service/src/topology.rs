@@ -4,12 +4,12 @@ use service::topics;
 use streams::{Store, Topology};
 
 use crate::fraud_check::FraudCheck;
-use crate::keys::{RowKey, SumsKey};
+use crate::hour::Hour;
+use crate::keys::{HourKey, RowKey};
 use crate::policy::FraudPolicy;
 use crate::priced_order::PricedOrder;
 use crate::purchase::Purchase;
 use crate::row::Row;
-use crate::sums::Sums;
 
 /// Which orders exceed what a customer may spend in an hour.
 pub fn topology(policy: FraudPolicy) -> Topology {
@@ -19,21 +19,22 @@ pub fn topology(policy: FraudPolicy) -> Topology {
 /// The topology, and its stores for the tests to look into.
 fn with_stores(policy: FraudPolicy) -> (Topology, Stores) {
     let mut builder = Topology::builder("fraud-service");
-    let rows = builder.store("rows");
-    let sums = builder.store("sums");
+    // What earlier versions kept as "rows" and "sums" is not read any more.
+    let rows = builder.store("judged");
+    let hours = builder.store("hours");
 
     builder
         .source_if(&topics::ORDERS.values_as(|order: &PricedOrder| &order.id), PricedOrder::matters)
         .commit_late(|_, order: &PricedOrder| order.state.is_final())
         .flat_map(|_, order| Purchase::of(order))
         .repartition("orders-by-customer")
-        .process(FraudCheck { policy, rows, sums })
+        .process(FraudCheck { policy, rows, hours })
         .sink(&topics::ORDER_VALIDATIONS);
 
-    (builder.build(), (rows, sums))
+    (builder.build(), (rows, hours))
 }
 
-type Stores = (Store<RowKey, Row>, Store<SumsKey, Sums>);
+type Stores = (Store<RowKey, Row>, Store<HourKey, Hour>);
 
 #[cfg(test)]
 mod tests;

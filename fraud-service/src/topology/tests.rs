@@ -1,3 +1,4 @@
+mod any_order_of_arrival;
 mod damage;
 mod fixture;
 mod model;
@@ -6,7 +7,7 @@ mod pruning;
 use domain::{Check, CheckResult, Currency, ReasonCode, Verdict, timestamp_from_millis};
 use streams::Header;
 
-use self::fixture::Expected::{self, Fail, Pass, Silent};
+use self::fixture::Expected::{self, Fail, Pass, Silent, TooLate};
 use self::fixture::{Fixture, Input, again, at, failed, order, validated};
 use super::*;
 
@@ -26,7 +27,7 @@ fn check_with(policy: &str, steps: &[(&str, Input, Expected)]) -> Fixture {
         fixture.wait_until(time);
         let found = Expected::of(&fixture.pipe(input));
         assert_eq!(found, *expected, "step {number}, {time}: {input:?}");
-        assert_eq!(fixture.sums(), fixture.counted(), "the sums after step {number}, {time}: {input:?}");
+        assert_eq!(fixture.in_hours(), fixture.counted(), "the hours after step {number}, {time}: {input:?}");
     }
     fixture
 }
@@ -222,28 +223,51 @@ fn the_end_of_a_later_attempt_takes_out_an_earlier_one() {
 }
 
 #[test]
-fn a_late_order_is_judged_by_its_own_hour() {
+fn a_late_order_is_judged_by_every_hour_that_it_lies_in() {
     check(&[
         ("10:30", order("a", 1500), Pass),
-        ("10:45", order("before", 600).created_at("10:29:59.999"), Pass),
+        // The hour that ends with it is empty; the one that begins with it is not.
+        ("10:45", order("before", 600).created_at("10:29:59.999"), LIMIT),
+        ("10:45", order("long-before", 600).created_at("09:30"), Pass),
         ("10:45", order("with", 500).created_at("10:30"), LIMIT),
-        // The late order counts as if it had been on time.
+        ("10:45", order("between", 500).created_at("10:00"), LIMIT),
+        ("10:45", order("too", 499).created_at("10:30:00.001"), Pass),
+        // The late orders count as if they had been on time.
         ("10:45", order("now", 1), LIMIT),
-        ("11:29:59.999", order("then", 499), Pass),
-        ("11:40", order("very-late", 1999).created_at("09:29"), Pass),
+        ("11:29:59.999", order("then", 1), LIMIT),
+        ("11:30", order("and-then", 1), Pass),
+        ("11:40", order("very-late", 1399).created_at("09:29"), Pass),
         ("11:40", order("too-much", 1).created_at("09:29"), LIMIT),
+    ]);
+}
+
+#[test]
+fn two_orders_pass_in_neither_order_of_arrival_if_together_they_reach_the_limit() {
+    let (early, late) = (order("a", 1500).created_at("10:00"), order("b", 600).created_at("10:20"));
+    check(&[("10:30", early.clone(), Pass), ("10:30", late.clone(), LIMIT)]);
+    check(&[("10:30", late, Pass), ("10:30", early, LIMIT)]);
+}
+
+#[test]
+fn an_order_between_two_that_are_apart_counts_with_each() {
+    check(&[
+        ("12:00", order("a", 1000).created_at("10:00"), Pass),
+        ("12:00", order("b", 1500).created_at("11:00"), Pass),
+        ("12:00", order("c", 500).created_at("10:30"), LIMIT),
+        ("12:00", order("d", 499).created_at("10:30"), Pass),
+        ("12:00", failed("b"), Silent),
+        ("12:00", order("e", 500).created_at("10:30"), Pass),
     ]);
 }
 
 #[test]
 fn an_order_from_before_the_epoch_is_judged_as_one_from_its_first_moment() {
     check(&[
-        ("10:00", order("now", 1500), Pass),
-        ("10:00", order("a", 1500).created_at("1970-01-01T00:00:00Z"), Pass),
-        ("10:00", order("b", 1500).created_at("1969-12-31T23:00:00Z"), LIMIT),
-        ("10:00", order("c", 1500).created_at("-009999-01-02T01:59:59Z"), LIMIT),
-        ("10:00", order("d", 1500).created_at("1970-01-01T01:00:00Z"), Pass),
-        ("10:00", order("e", 1500).created_at("9999-12-30T22:00:00Z"), Pass),
+        ("1970-01-01T01:00:00Z", order("a", 1500).created_at("1969-12-31T23:00:00Z"), Pass),
+        ("1970-01-01T01:00:00Z", order("b", 500).created_at("1970-01-01T00:00:00Z"), LIMIT),
+        ("1970-01-01T01:00:00Z", order("c", 500).created_at("-009999-01-02T01:59:59Z"), LIMIT),
+        ("1970-01-01T01:00:00Z", order("d", 1500), Pass),
+        ("1970-01-01T01:00:00Z", order("e", 1500).created_at("9999-12-30T22:00:00Z"), Pass),
     ]);
 }
 
@@ -276,14 +300,13 @@ fn no_sum_is_too_large() {
         "18446744073709551615",
         &[
             ("10:00:03", largest("a"), Pass),
-            // Each is judged by the hour that ends with it.
             ("10:00:03", largest("b").created_at("10:00:02"), Pass),
             ("10:00:03", largest("c").created_at("10:00:01"), Pass),
             ("10:00:04", largest("d"), Pass),
             ("10:00:05", failed("b"), Silent),
         ],
     );
-    assert_eq!(fixture.sums(), 3 * i128::from(i64::MAX));
+    assert_eq!(fixture.in_hours(), 3 * i128::from(i64::MAX));
 }
 
 #[test]
@@ -323,7 +346,7 @@ fn a_customer_s_orders_meet_from_all_partitions() {
 }
 
 #[test]
-fn orders_that_are_refused_make_no_sums() {
+fn orders_that_are_refused_change_no_hour() {
     let mut fixture = Fixture::new("2000", 1);
     fixture.wait_until("10:00");
     assert_eq!(Expected::of(&fixture.pipe(&order("a", 1999))), Pass);
@@ -331,20 +354,20 @@ fn orders_that_are_refused_make_no_sums() {
         let id: &'static str = format!("o-{number}").leak();
         assert_eq!(Expected::of(&fixture.pipe(&order(id, 1))), LIMIT);
     }
-    assert_eq!(fixture.driver.changelog(&fixture.sums).len(), 1);
+    assert_eq!(fixture.driver.changelog(&fixture.hours).len(), 1);
 }
 
 #[test]
-fn an_order_writes_its_row_and_one_sum() {
+fn an_order_writes_its_row_and_one_hour() {
     let mut fixture = Fixture::new("2000", 1);
     fixture.wait_until("10:00");
     for (number, id) in (1..).zip(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]) {
         assert_eq!(Expected::of(&fixture.pipe(&order(id, 1))), Pass);
         let written =
-            [fixture.driver.changelog(&fixture.rows).len(), fixture.driver.changelog(&fixture.sums).len()];
+            [fixture.driver.changelog(&fixture.rows).len(), fixture.driver.changelog(&fixture.hours).len()];
         assert_eq!(written, [number; 2], "after {id}");
     }
-    assert_eq!(fixture.driver.entries(&fixture.sums).len(), 1);
+    assert_eq!(fixture.driver.entries(&fixture.hours).len(), 1);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) fn check(logs: &Logs<'_>, told: &Told, poison: &Poison, plan: &Plan, 
     tiers(logs, told, &orders);
     stock(logs, told, &orders, &verdicts);
     exposure(logs, &orders, &verdicts);
+    limit(logs, &orders, &verdicts, plan);
     dead_letters(logs, poison);
 }
 
@@ -193,7 +194,7 @@ fn stock(logs: &Logs<'_>, told: &Told, orders: &BTreeMap<OrderId, Order>, verdic
     assert!(reservations.is_empty(), "reservations of decided orders: {reservations:?}");
 }
 
-/// A customer's exposure is what their orders say that passed and have not failed.
+/// What fraud counts of a customer is what their orders say that passed and have not failed.
 fn exposure(logs: &Logs<'_>, orders: &BTreeMap<OrderId, Order>, verdicts: &Verdicts) {
     let mut expected: BTreeMap<String, i64> = BTreeMap::new();
     for (id, order) in orders.iter().filter(|(_, order)| order.state == OrderState::Validated) {
@@ -202,25 +203,54 @@ fn exposure(logs: &Logs<'_>, orders: &BTreeMap<OrderId, Order>, verdicts: &Verdi
             *expected.entry(order.customer_id.to_string()).or_default() += total;
         }
     }
-    // By hour, and by moment, wherever it stands below the hour.
-    let (mut hours, mut moments): (BTreeMap<String, i64>, BTreeMap<String, i64>) = Default::default();
-    for (key, sums) in logs.table("fraud-service", "sums") {
-        let parts: Vec<_> = key.split('/').collect();
-        for (kind, sums) in sums.as_object().expect("sums") {
-            let sums = sums.as_object().expect("sums by offset").values();
-            let total: i64 = sums.map(|sum| sum.as_i64().expect("a sum")).sum();
-            let customer = parts[1].to_owned();
-            if parts.len() == 3 {
-                *hours.entry(customer.clone()).or_default() += total;
-            }
-            if kind == "moments" {
-                *moments.entry(customer).or_default() += total;
-            }
+    let mut found: BTreeMap<String, i64> = BTreeMap::new();
+    for (key, hour) in logs.table("fraud-service", "hours") {
+        let customer = key.split('/').nth(1).expect("a customer").to_owned();
+        let stretches: Vec<(u64, u64, i64)> = serde_json::from_value(hour).expect("stretches of time");
+        *found.entry(customer).or_default() += stretches.iter().map(|(_, _, sum)| sum).sum::<i64>();
+    }
+    assert_eq!(found, expected, "the hours");
+}
+
+/// At no time did the orders of one customer and currency that had passed and were not FAILED reach the limit
+/// within any hour.
+fn limit(logs: &Logs<'_>, orders: &BTreeMap<OrderId, Order>, verdicts: &Verdicts, plan: &Plan) {
+    let decided: BTreeMap<OrderId, Timestamp> = logs
+        .entries(&ORDERS)
+        .into_iter()
+        .filter(|entry| entry.value.state.is_final())
+        .map(|entry| (entry.key, entry.at))
+        .collect();
+    let passed: Vec<(Timestamp, &Order)> = orders
+        .iter()
+        .filter_map(|(id, order)| {
+            let (at, verdict) = &verdicts[&(id.clone(), Check::FraudCheck)];
+            (verdict.result == CheckResult::Pass).then_some((*at, order))
+        })
+        .collect();
+    // What counted when this one had passed. Clocks that jump tell nothing of that, but what counts in the end does.
+    for (now, order) in &passed {
+        let is_of_one =
+            |other: &Order| other.customer_id == order.customer_id && other.currency == order.currency;
+        let counts = |at: Timestamp, other: &Order| {
+            let goes_on = other.state != OrderState::Failed;
+            if plan.clocks_jump { goes_on } else { at <= *now && (goes_on || *now < decided[&other.id]) }
+        };
+        let counting = passed
+            .iter()
+            .filter(|(at, other)| is_of_one(other) && counts(*at, other))
+            .map(|(_, other)| (other.created_at.as_millisecond(), other.total().unwrap_or_default()));
+        let counting: Vec<(i64, i64)> = counting.collect();
+        for (start, _) in &counting {
+            let within = counting.iter().filter(|(at, _)| (*start..start + 3_600_000).contains(at));
+            let sum: i64 = within.map(|(_, total)| total).sum();
+            assert!(sum < FRAUD_LIMIT, "{sum} within an hour of {counting:?}, with {order:?}");
         }
     }
-    assert_eq!(hours, expected, "the sums of hours");
-    assert_eq!(moments, expected, "the sums of moments");
 }
+
+/// What the fleet's fraud-service is told, in minor units.
+const FRAUD_LIMIT: i64 = 200_000;
 
 /// Each poison record is in the dead letter topic of each who reads it, once, and nothing else is there.
 fn dead_letters(logs: &Logs<'_>, poison: &Poison) {

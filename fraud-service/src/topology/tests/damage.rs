@@ -2,13 +2,13 @@
 
 use super::fixture::Expected::Error;
 use super::*;
-use crate::span::{Span, Unit};
+use crate::hour::HOUR;
 
 const TIME: &str = "10:00:30";
 
-fn sums_key(time: &str, unit: Unit) -> SumsKey {
-    let moment = at(time).as_millisecond().try_into().unwrap();
-    SumsKey::new(&"c-1".parse().unwrap(), Currency::EUR, Span::around(moment, unit))
+fn hour_key(time: &str) -> HourKey {
+    let moment: u64 = at(time).as_millisecond().try_into().unwrap();
+    HourKey { hour: moment / HOUR, customer: "c-1".parse().unwrap(), of: Currency::EUR }
 }
 
 fn damage_row(fixture: &mut Fixture) {
@@ -17,18 +17,7 @@ fn damage_row(fixture: &mut Fixture) {
 }
 
 fn damage_hour(fixture: &mut Fixture) {
-    fixture.driver.damage(&fixture.sums, &sums_key(TIME, Unit::Hour), "1e");
-}
-
-/// As many orders as make the hour give its sums to its minutes; then the minute of order a is damaged.
-fn damage_minute(fixture: &mut Fixture) {
-    for number in 0..crate::sums::MOMENTS {
-        let [id, time] = [format!("o-{number}"), format!("10:10:00.{number:03}")].map(|text| &*text.leak());
-        assert_eq!(Expected::of(&fixture.pipe(&order(id, 1).created_at(time))), Pass);
-    }
-    let minute = sums_key(TIME, Unit::Minute);
-    assert!(fixture.driver.get(&fixture.sums, &minute).is_some());
-    fixture.driver.damage(&fixture.sums, &minute, "");
+    fixture.driver.damage(&fixture.hours, &hour_key(TIME), "1e");
 }
 
 /// c-1's order a passes; then something is damaged; then these come.
@@ -71,31 +60,14 @@ fn a_damaged_hour_concerns_its_customer_while_it_is_in_the_window() {
             (TIME, again("a"), Pass),
             (TIME, order("c", 1999).of("c-2"), Pass),
             (TIME, order("d", 1999).paid_in(Currency::USD), Pass),
+            ("10:30", order("before", 1).created_at("09:00"), Error),
+            ("10:30", order("long-before", 1999).created_at("08:59:59.999"), Pass),
             ("10:30", order("e", 100), Error),
             ("10:30", failed("a"), Silent),
-            ("11:59:59.998", order("f", 1), Error),
-            ("11:59:59.999", order("g", 1999), Pass),
+            ("11:59:59.999", order("f", 1), Error),
+            ("12:00", order("g", 1999), Pass),
         ],
-        4,
-    );
-}
-
-#[test]
-fn a_damaged_minute_concerns_its_customer_while_it_is_at_an_edge() {
-    check(
-        damage_minute,
-        &[
-            ("10:10:01", order("b", 1).created_at("10:00:31"), Error),
-            // The sum of the whole minute is known.
-            ("10:30", order("c", 967), Pass),
-            ("10:30", order("d", 1), LIMIT),
-            // It cannot be taken out of the minute, so it is not taken out of the hour.
-            ("10:31", failed("a"), Silent),
-            ("10:31", order("e", 1), LIMIT),
-            ("11:00:00", order("f", 1), Error),
-            ("11:01:00", order("g", 1000), Pass),
-        ],
-        3,
+        5,
     );
 }
 
@@ -106,8 +78,8 @@ fn an_order_that_could_not_be_judged_is_judged_when_it_can_be() {
     damage_hour(&mut fixture);
     assert_eq!(Expected::of(&fixture.pipe(&order("a", 1000))), Error);
     assert!(fixture.driver.entries(&fixture.rows).is_empty());
-    let mended = r#"{"moments":{"30000":150000}}"#;
-    fixture.driver.damage(&fixture.sums, &sums_key(TIME, Unit::Hour), mended);
+    let mended = "[[1772359230000,1772359230000,150000]]";
+    fixture.driver.damage(&fixture.hours, &hour_key(TIME), mended);
     assert_eq!(Expected::of(&fixture.pipe(&again("a"))), LIMIT);
 }
 
@@ -117,13 +89,13 @@ fn a_new_attempt_that_cannot_be_judged_does_not_leave_the_old_one_counting() {
     fixture.wait_until(TIME);
     fixture.pipe(&order("a", 1000));
     // An hour that is read only for judging.
-    let other = sums_key("09:30", Unit::Hour);
-    fixture.driver.damage(&fixture.sums, &other, "damage");
+    let other = hour_key("09:30");
+    fixture.driver.damage(&fixture.hours, &other, "damage");
     for _ in 0..2 {
         assert_eq!(Expected::of(&fixture.pipe(&order("a", 1000).attempt(2))), Error);
-        fixture.driver.damage(&fixture.sums, &other, r#"{"moments":{}}"#);
-        assert_eq!((fixture.counted(), fixture.sums()), (0, 0));
-        fixture.driver.damage(&fixture.sums, &other, "damage");
+        fixture.driver.damage(&fixture.hours, &other, "[]");
+        assert_eq!((fixture.counted(), fixture.in_hours()), (0, 0));
+        fixture.driver.damage(&fixture.hours, &other, "damage");
     }
 }
 
@@ -137,6 +109,6 @@ fn damage_is_pruned_as_anything_else() {
     assert_eq!(Expected::of(&fixture.pipe(&order("b", 1000))), Pass);
     fixture.driver.advance(crate::pruning::INTERVAL);
     assert_eq!(fixture.driver.counted("pruning_stopped"), 0);
-    let entries = [fixture.driver.entries(&fixture.rows).len(), fixture.driver.entries(&fixture.sums).len()];
+    let entries = [fixture.driver.entries(&fixture.rows).len(), fixture.driver.entries(&fixture.hours).len()];
     assert_eq!(entries, [1; 2], "those of b");
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::pruning::BATCH;
 
-/// The number of rows and of sums.
+/// The number of rows and of hours.
 fn entries(fixture: &Fixture) -> [usize; 2] {
-    [fixture.driver.entries(&fixture.rows).len(), fixture.driver.entries(&fixture.sums).len()]
+    [fixture.driver.entries(&fixture.rows).len(), fixture.driver.entries(&fixture.hours).len()]
 }
 
 fn after(steps: &[(&str, Input, Expected)]) -> Fixture {
@@ -63,15 +63,22 @@ fn an_order_from_the_future_sweeps_nothing_away() {
 }
 
 #[test]
-fn an_order_later_than_what_is_kept_is_judged_all_the_same() {
-    let fixture = after(&[
+fn an_order_later_than_what_is_kept_is_not_judged() {
+    let mut fixture = after(&[
         ("10:00", order("a", 1500), Pass),
-        ("18:00", order("b", 1), Pass),
-        ("18:01", order("c", 1999).created_at("10:01"), Pass),
-        ("18:01", order("d", 2000).created_at("10:01"), LIMIT),
+        ("15:59:59", order("b", 1), Pass),
+        // All that it can meet is there.
+        ("15:59:59", order("c", 500).created_at("10:01"), LIMIT),
+        ("16:00", order("d", 1), Pass),
+        ("16:00", order("e", 1).created_at("10:01"), TooLate),
+        ("18:00", order("f", 1), Pass),
+        ("18:01", order("g", 1).created_at("10:01"), TooLate),
+        ("18:01", order("g", 1).created_at("10:01").attempt(2), TooLate),
+        ("18:01", failed("g"), Silent),
         ("18:01", failed("a"), Silent),
     ]);
-    assert_eq!(entries(&fixture), [1, 1]);
+    fixture.driver.advance(Duration::from_secs(60));
+    assert_eq!(entries(&fixture), [3, 3], "b, d and f");
 }
 
 #[test]
