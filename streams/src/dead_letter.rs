@@ -30,8 +30,9 @@ pub(crate) fn shortened(reason: &str) -> Cow<'_, str> {
     if reason.len() <= LONGEST_REASON {
         return reason.into();
     }
-    let end = reason.floor_char_boundary(LONGEST_REASON);
-    format!("{} ... (cut: it has {} bytes)", &reason[..end], reason.len()).into()
+    let end = format!(" ... (cut: it has {} bytes)", reason.len());
+    let start = reason.floor_char_boundary(LONGEST_REASON - end.len());
+    (reason[..start].to_owned() + &end).into()
 }
 
 #[cfg(test)]
@@ -42,12 +43,14 @@ mod tests {
     fn a_long_reason_is_cut_between_characters() {
         let longest = "é".repeat(LONGEST_REASON / 2);
         assert_eq!(shortened(&longest), longest);
-        let (cut, longer) = (shortened_of(&longest, "x"), shortened_of(&longest[2..], "yé"));
-        assert_eq!(cut, format!("{longest} ... (cut: it has 4097 bytes)"));
-        assert_eq!(longer, format!("{}y ... (cut: it has 4097 bytes)", &longest[2..]));
-    }
-
-    fn shortened_of(start: &str, end: &str) -> String {
-        shortened(&format!("{start}{end}")).into_owned()
+        let cut = |reason: String| shortened(&reason).into_owned();
+        let end = " ... (cut: it has 4097 bytes)";
+        // It has an odd number of bytes, so half a character has no room.
+        assert_eq!(
+            cut(format!("{longest}x")),
+            format!("{}{end}", "é".repeat((LONGEST_REASON - end.len()) / 2))
+        );
+        assert_eq!(cut(format!("x{longest}")).len(), LONGEST_REASON);
+        assert_eq!(shortened(&cut("x".repeat(2 << 20))), cut("x".repeat(2 << 20)), "once");
     }
 }
