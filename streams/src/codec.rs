@@ -154,7 +154,7 @@ fn read<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 mod tests {
     use super::*;
 
-    #[derive(Clone, Debug)]
+    #[derive(Clone, Debug, PartialEq)]
     struct Panics;
 
     impl<'de> serde::Deserialize<'de> for Panics {

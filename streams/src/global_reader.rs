@@ -13,6 +13,7 @@ use crate::guard::caught;
 use crate::progress::Progress;
 use crate::record::{ConsumerRecord, TopicPartition};
 use crate::restore::RestoreError;
+use crate::setup::Retention;
 use crate::store::{Change, Checkpoint};
 
 const POLL: Duration = Duration::from_millis(250);
@@ -23,17 +24,13 @@ const WHO: &str = "global tables";
 pub(crate) struct GlobalReader {
     application: Arc<Application>,
     reader: Box<dyn Reader>,
-    delete_retention: Duration,
+    retention: Retention,
     positions: BTreeMap<(usize, i32), i64>,
 }
 
 impl GlobalReader {
-    pub(crate) fn new(
-        application: Arc<Application>,
-        reader: Box<dyn Reader>,
-        delete_retention: Duration,
-    ) -> Self {
-        Self { application, reader, delete_retention, positions: BTreeMap::new() }
+    pub(crate) fn new(application: Arc<Application>, reader: Box<dyn Reader>, retention: Retention) -> Self {
+        Self { application, reader, retention, positions: BTreeMap::new() }
     }
 
     /// Reads all tables up to their present ends.
@@ -87,16 +84,18 @@ impl GlobalReader {
         let now = application.host.now();
         let mut marks = BTreeMap::new();
         let mut positions = Vec::new();
-        for (index, table) in application.readers.tables.iter().enumerate() {
+        let specs = &application.topology.global_tables;
+        for (index, (table, spec)) in application.readers.tables.iter().zip(specs).enumerate() {
             let partitions: Vec<_> =
                 (0..application.partitions).map(|p| TopicPartition::new(table.name.clone(), p)).collect();
             let watermarks = self.reader.watermarks(&partitions)?;
+            let longest = self.retention.of(spec.topic.cleanup) / 2;
             for ((partition, watermarks), store) in
                 partitions.into_iter().zip(watermarks).zip(&table.partitions)
             {
                 let checkpoint = store.checkpoint()?.filter(|checkpoint| {
                     (watermarks.low..=watermarks.high).contains(&checkpoint.offset)
-                        && now.since(checkpoint.at) <= self.delete_retention / 2
+                        && now.since(checkpoint.at) <= longest
                 });
                 if checkpoint.is_none() {
                     store.clear()?;

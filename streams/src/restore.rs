@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::partitioner::check_place;
 use crate::progress::{Progress, Standing};
 use crate::record::{ConsumerRecord, TopicPartition};
+use crate::setup::Retention;
 use crate::store::{BackendError, Change, Checkpoint, Fold, StoreBackend, StoreSpec};
 
 /// What a worker asks of its restorer.
@@ -95,7 +96,7 @@ pub(crate) struct Restorer {
     reader: Box<dyn Reader>,
     requests: Receiver<Request>,
     answers: Sender<Answer>,
-    delete_retention: Duration,
+    retention: Retention,
     assignment: u64,
     /// Partitions whose offsets are not known yet.
     waiting: Vec<i32>,
@@ -197,7 +198,7 @@ impl Restorer {
         application: Arc<Application>,
         requests: Receiver<Request>,
         answers: Sender<Answer>,
-        delete_retention: Duration,
+        retention: Retention,
     ) {
         while let Some(request) = requests.recv() {
             match application.clients.reader(&application.topology.application) {
@@ -209,7 +210,7 @@ impl Restorer {
                         reader,
                         requests,
                         answers,
-                        delete_retention,
+                        retention,
                         assignment,
                         waiting,
                         failing,
@@ -429,7 +430,7 @@ impl Restorer {
                 checkpoint.offset
             )));
         }
-        let from = self.restore_from(&backend, &changelog, watermarks, application.host.now())?;
+        let from = self.restore_from(spec, &backend, &changelog, watermarks, application.host.now())?;
         Ok(StoreRestore {
             backend,
             changelog,
@@ -448,6 +449,7 @@ impl Restorer {
     /// Where the changelog has to be read from. A store that cannot be the changelog's is given up first.
     fn restore_from(
         &self,
+        spec: &StoreSpec,
         backend: &Arc<dyn StoreBackend>,
         changelog: &TopicPartition,
         watermarks: Watermarks,
@@ -464,7 +466,7 @@ impl Restorer {
             "its checkpoint lies beyond the changelog's end"
         } else if checkpoint.offset < watermarks.low {
             "the changelog begins after its checkpoint"
-        } else if now.since(checkpoint.at) > self.delete_retention / 2 {
+        } else if now.since(checkpoint.at) > self.retention.of(spec.changelog.cleanup) / 2 {
             "tombstones that it has not seen may be gone"
         } else {
             return Ok(checkpoint.offset);

@@ -23,7 +23,7 @@ use crate::owners::Owners;
 use crate::purge;
 use crate::readers::{Queries, Readers};
 use crate::restore::{RestoreError, Restorer};
-use crate::setup::{SetupError, Topics};
+use crate::setup::{Retention, SetupError, Topics};
 use crate::state_directory::{InstanceState, StateDirectory, StateDirectoryError};
 use crate::stop::Stop;
 use crate::store::{BackendError, BufferedStores};
@@ -314,7 +314,7 @@ fn begin(
     state: &dyn InstanceState,
     beginning: &mut Beginning,
 ) -> Result<Vec<Box<dyn Thread>>, RunError> {
-    let delete_retention = {
+    let retention = {
         let admin = match &mut beginning.admin {
             Some(admin) => admin,
             none => none.insert(application.clients.admin()?),
@@ -347,7 +347,7 @@ fn begin(
     let mut threads = Vec::new();
     if !application.readers.tables.is_empty() {
         let reader = application.clients.reader(&application.topology.application)?;
-        let mut global = GlobalReader::new(application.clone(), reader, delete_retention);
+        let mut global = GlobalReader::new(application.clone(), reader, retention);
         global.catch_up()?;
         threads.push(spawn(application, "global", move || global.run())?);
     }
@@ -356,7 +356,7 @@ fn begin(
         let role = format!("worker-{number}");
         application.health.set(&role, "starting");
         threads.push(spawn(application, &role.clone(), move || {
-            keep_working(&worker, &role, &id, clients, delete_retention);
+            keep_working(&worker, &role, &id, clients, retention);
         })?);
     }
     threads.push(spawn(application, "purge", {
@@ -406,7 +406,7 @@ fn keep_working(
     role: &str,
     transactional_id: &str,
     first: WorkersClients,
-    delete_retention: Duration,
+    retention: Retention,
 ) {
     let mut clients_at_hand = Some(first);
     let mut attempt = 0;
@@ -417,7 +417,7 @@ fn keep_working(
                 Some(clients) => clients,
                 None => WorkersClients::new(application, transactional_id, false)?,
             };
-            work(application, role, clients, delete_retention)
+            work(application, role, clients, retention)
         });
         let Err(error) = result.unwrap_or_else(|panic| Err(panic.into())) else { break };
         warn!(role, %error, "the worker is replaced");
@@ -437,14 +437,14 @@ fn work(
     application: &Arc<Application>,
     role: &str,
     clients: WorkersClients,
-    delete_retention: Duration,
+    retention: Retention,
 ) -> Result<(), WorkerError> {
     let (requests, asked) = mailbox::channel(&*application.host);
     let (answers, answered) = mailbox::channel(&*application.host);
     let restored = application.clone();
     let restorer = spawn(application, &format!("restore-{role}"), move || {
         // The worker notices that nobody answers, and both are replaced.
-        if let Err(panic) = caught(|| Restorer::serve(restored, asked, answers, delete_retention)) {
+        if let Err(panic) = caught(|| Restorer::serve(restored, asked, answers, retention)) {
             error!(%panic, "restoring");
         }
     });

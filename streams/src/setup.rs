@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::client::{Admin, ClientError, Reader, TopicDescription};
 use crate::record::TopicPartition;
-use crate::topic::TopicSpec;
+use crate::topic::{Cleanup, TopicSpec};
 use crate::topology::Topology;
 
 /// What an application expects of its topics.
@@ -24,6 +24,20 @@ pub(crate) struct Topics {
     inputs: Vec<Arc<str>>,
     pub(crate) partitions: i32,
     pub(crate) replication: i32,
+}
+
+/// For how long the tombstones of topics stay at least: Kafka's `delete.retention.ms`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retention {
+    changelogs: Duration,
+    others: Duration,
+}
+
+impl Retention {
+    /// That of topics that are cleaned in this way.
+    pub(crate) fn of(self, cleanup: Cleanup) -> Duration {
+        if cleanup == Cleanup::Changelog { self.changelogs } else { self.others }
+    }
 }
 
 /// Why the topics are not ready.
@@ -80,7 +94,7 @@ impl Topics {
         admin: &mut dyn Admin,
         known: Option<&BTreeSet<Arc<str>>>,
         reader: impl FnOnce() -> Result<Box<dyn Reader>, ClientError>,
-    ) -> Result<Duration, SetupError> {
+    ) -> Result<Retention, SetupError> {
         let names = |topics: &[TopicSpec]| topics.iter().map(|topic| topic.name.clone()).collect::<Vec<_>>();
         let all: Vec<TopicSpec> = self.owned.iter().chain(&self.foreign).cloned().collect();
         let mut described = admin.describe(&names(&all))?;
@@ -97,15 +111,18 @@ impl Topics {
             described = admin.describe(&names(&all))?;
         }
         let (mut missing, mut coarse) = (Vec::new(), Vec::new());
-        let mut delete_retention = Duration::MAX;
+        let mut retention = Retention { changelogs: Duration::MAX, others: Duration::MAX };
         for (number, (topic, found)) in all.iter().zip(described).enumerate() {
             match found {
                 Some(found) => {
                     self.check(topic, &found)?;
                     if number < self.owned.len() {
-                        coarse.extend(wanted_segment(topic, &found).map(|bytes| (&*topic.name, bytes)));
+                        coarse
+                            .extend(wanted_settings(topic, &found).map(|settings| (&*topic.name, settings)));
                     }
-                    delete_retention = delete_retention.min(found.delete_retention);
+                    let is_changelog = topic.cleanup == Cleanup::Changelog;
+                    let known = if is_changelog { &mut retention.changelogs } else { &mut retention.others };
+                    *known = found.delete_retention.min(*known);
                 }
                 None => missing.push(topic.name.to_string()),
             }
@@ -113,8 +130,8 @@ impl Topics {
         if !missing.is_empty() {
             return Err(SetupError::Missing(missing));
         }
-        warn_of_segments(&coarse);
-        Ok(delete_retention)
+        warn_of_settings(&coarse);
+        Ok(retention)
     }
 
     /// An application without its state has no committed offsets either.
@@ -150,19 +167,26 @@ impl Topics {
     }
 }
 
-/// The size that the topic's segments should have, if they are larger.
-fn wanted_segment(topic: &TopicSpec, found: &TopicDescription) -> Option<u64> {
-    topic.cleanup.segment_bytes().filter(|bytes| found.segment_bytes > *bytes)
+/// What the topic should be set to for the cleaner to come to it earlier, if it should.
+fn wanted_settings(topic: &TopicSpec, found: &TopicDescription) -> Option<String> {
+    let bytes = topic.cleanup.segment_bytes().filter(|bytes| found.segment_bytes > *bytes);
+    let time = topic.cleanup.delete_retention().filter(|time| found.delete_retention > *time);
+    let settings = [
+        bytes.map(|bytes| format!("segment.bytes={bytes}")),
+        time.map(|time| format!("delete.retention.ms={}", time.as_millis())),
+    ];
+    let settings: Vec<String> = settings.into_iter().flatten().collect();
+    (!settings.is_empty()).then(|| settings.join(","))
 }
 
 /// A topic that is there already stays as somebody has set it.
-fn warn_of_segments(topics: &[(&str, u64)]) {
-    for (topic, bytes) in topics {
+fn warn_of_settings(topics: &[(&str, String)]) {
+    for (topic, settings) in topics {
         warn!(
             topic,
-            "its segments are larger than they should be, so it is cleaned late, and more is read at a restore; to \
+            "it is cleaned later than it could be, and more than is needed stays on the disk and is read at a restore; to \
              change it: kafka-configs.sh --alter --entity-type topics --entity-name {topic} \
-             --add-config segment.bytes={bytes}"
+             --add-config {settings}"
         );
     }
 }
@@ -170,27 +194,37 @@ fn warn_of_segments(topics: &[(&str, u64)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topic::Cleanup;
+
+    const HOUR: u64 = 60 * 60;
+
+    /// What is to be set of a topic with such segments, in MiB, and such tombstones.
+    #[track_caller]
+    fn check(cleanup: Cleanup, mebibytes: u64, hours: u64, expected: Option<&str>) {
+        let topic = TopicSpec { name: "t".into(), cleanup };
+        let found = TopicDescription {
+            partitions: 1,
+            cleanup_policy: cleanup.policy().to_string(),
+            delete_retention: Duration::from_secs(hours * HOUR),
+            segment_bytes: mebibytes << 20,
+        };
+        assert_eq!(wanted_settings(&topic, &found).as_deref(), expected, "{cleanup:?}");
+    }
 
     #[test]
-    fn larger_segments_than_wanted_are_named() {
-        let check = |cleanup: Cleanup, segment_bytes: u64| {
-            let topic = TopicSpec { name: "t".into(), cleanup };
-            let found = TopicDescription {
-                partitions: 1,
-                cleanup_policy: cleanup.policy().to_string(),
-                delete_retention: Duration::ZERO,
-                segment_bytes,
-            };
-            wanted_segment(&topic, &found)
-        };
-        let default = 1 << 30;
-        assert_eq!(check(Cleanup::Delete, default), None);
-        for cleanup in [Cleanup::Changelog, Cleanup::Purged, Cleanup::Compact { min_lag: Duration::ZERO }] {
-            let wanted = cleanup.segment_bytes();
-            assert_eq!(check(cleanup, default), wanted);
-            assert_eq!(check(cleanup, wanted.unwrap()), None);
-            assert_eq!(check(cleanup, 1 << 20), None, "somebody wants them so");
+    fn what_is_cleaned_later_than_it_could_be_is_named() {
+        let compact = Cleanup::Compact { min_lag: Duration::ZERO };
+        check(Cleanup::Delete, 1024, 24, None);
+        check(compact, 1024, 24, Some("segment.bytes=52428800"));
+        check(Cleanup::Purged, 1024, 24, Some("segment.bytes=52428800"));
+        check(Cleanup::Changelog, 1024, 24, Some("segment.bytes=16777216,delete.retention.ms=14400000"));
+        check(Cleanup::Changelog, 16, 5, Some("delete.retention.ms=14400000"));
+        for (cleanup, mebibytes, hours) in [
+            (compact, 50, 24),
+            (Cleanup::Purged, 50, 24),
+            (Cleanup::Changelog, 16, 4),
+            (Cleanup::Changelog, 1, 1),
+        ] {
+            check(cleanup, mebibytes, hours, None);
         }
     }
 }

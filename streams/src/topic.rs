@@ -86,6 +86,9 @@ const SEGMENT: u64 = 50 << 20;
 /// Most rows of stores live briefly, and what the cleaner does not see is read back at a restore: with segments of this
 /// size that is some 150,000 records a partition. Kafka Streams leaves changelogs the broker's default.
 const CHANGELOG_SEGMENT: u64 = 16 << 20;
+/// Most of what is left of rows that lived briefly is their tombstones. Nobody but a restore reads them, and a store that
+/// was away for half of this time is rebuilt; Kafka's default is a day.
+const CHANGELOG_TOMBSTONES: Duration = Duration::from_secs(4 * 60 * 60);
 
 impl Cleanup {
     /// Kafka's `segment.bytes`; none where the broker's default is left.
@@ -95,6 +98,11 @@ impl Cleanup {
             Cleanup::Compact { .. } | Cleanup::Purged => Some(SEGMENT),
             Cleanup::Changelog => Some(CHANGELOG_SEGMENT),
         }
+    }
+
+    /// Kafka's `delete.retention.ms`, how long tombstones stay; none where the broker's default is left.
+    pub fn delete_retention(self) -> Option<Duration> {
+        (self == Cleanup::Changelog).then_some(CHANGELOG_TOMBSTONES)
     }
 
     /// Kafka's `cleanup.policy`.
@@ -115,6 +123,9 @@ impl Cleanup {
         ];
         if let Some(bytes) = self.segment_bytes() {
             settings.push(("segment.bytes", bytes.to_string()));
+        }
+        if let Some(time) = self.delete_retention() {
+            settings.push(("delete.retention.ms", time.as_millis().to_string()));
         }
         match self {
             Cleanup::Delete | Cleanup::Changelog => {}

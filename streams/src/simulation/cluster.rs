@@ -113,9 +113,10 @@ impl Cluster {
         if !(1..=self.config.brokers).contains(&replication) {
             return Err(Refusal::InvalidReplicationFactor);
         }
+        let usual = self.config.delete_retention;
         let topic = TopicState {
             cleanup: spec.cleanup,
-            delete_retention: self.config.delete_retention,
+            delete_retention: spec.cleanup.delete_retention().unwrap_or(usual).min(usual),
             partitions: std::iter::repeat_with(PartitionLog::default).take(count).collect(),
         };
         self.topics.insert(spec.name.clone(), topic);

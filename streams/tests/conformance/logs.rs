@@ -176,16 +176,16 @@ pub(crate) fn topics_are_created_once_and_described(world: &dyn World) {
             admin.create(&[TopicSpec { name: name.clone(), cleanup }], partitions, 1).unwrap();
         }
     }
-    let described = |cleanup_policy: &str, mebibytes: u64| {
+    let described = |cleanup_policy: &str, mebibytes: u64, hours: u64| {
         Some(TopicDescription {
             partitions: 3,
             cleanup_policy: cleanup_policy.to_string(),
-            delete_retention: Duration::from_secs(24 * 3600),
+            delete_retention: Duration::from_secs(hours * 3600),
             segment_bytes: mebibytes << 20,
         })
     };
-    let (plain, table) = (described("delete", 1024), described("compact", 50));
-    let expected = [None, plain, table, described("compact", 16), described("delete", 50)];
+    let (plain, table) = (described("delete", 1024, 24), described("compact", 50, 24));
+    let expected = [None, plain, table, described("compact", 16, 4), described("delete", 50, 24)];
     assert_eq!(admin.describe(&names).unwrap(), expected, "the first creation counts");
     let id = admin.cluster_id().unwrap();
     assert_eq!(id.len(), 22, "{id}");

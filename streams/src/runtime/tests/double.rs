@@ -140,6 +140,10 @@ impl GroupConsumer for Failing<dyn GroupConsumer> {
         Ok(event)
     }
 
+    fn last_stable_offsets(&mut self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
+        self.client.last_stable_offsets(partitions)
+    }
+
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         self.client.assign(positions)
     }
