@@ -56,7 +56,7 @@ fn a_server_that_never_answers_keeps_no_client_from_the_next_one() {
                 ..KafkaConfig::new(servers.clone())
             })
         };
-        // None of them is asked twice, and none knows what another one has found out.
+        // None of them is asked twice.
         kafka().admin().unwrap().describe(&["in".into()]).unwrap();
         let mut reader = kafka().reader("app").unwrap();
         reader.watermarks(std::slice::from_ref(&in_0)).unwrap();

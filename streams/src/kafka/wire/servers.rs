@@ -66,37 +66,4 @@ pub(super) fn share(now: Instant, deadline: Instant, longest: Duration) -> Insta
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_that_is_silent_is_asked_last_by_all() {
-        let servers = Servers::new("a:1, b:1,c:1");
-        let others = servers.clone();
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(servers.in_turn([]), ["a:1", "b:1", "c:1"]);
-        assert_eq!(servers.in_turn(["d:1", "b:1"]), ["d:1", "b:1", "a:1", "c:1"]);
-        others.was_silent("a:1", at(1));
-        others.was_silent("d:1", at(2));
-        assert_eq!(servers.in_turn(["d:1", "b:1"]), ["b:1", "c:1", "a:1", "d:1"]);
-        servers.was_silent("b:1", at(3));
-        servers.was_silent("c:1", at(4));
-        assert_eq!(servers.in_turn([]), ["a:1", "b:1", "c:1"], "the one that was silent first may be back");
-        servers.was_silent("a:1", at(5));
-        assert_eq!(servers.in_turn([]), ["b:1", "c:1", "a:1"]);
-        servers.has_answered("a:1");
-        assert_eq!(servers.in_turn([]), ["a:1", "b:1", "c:1"]);
-    }
-
-    #[test]
-    fn an_attempt_leaves_time_for_the_next() {
-        let now = Instant::now();
-        let millis = Duration::from_millis;
-        for (left, longest, expected) in
-            [(2_000, 9_000, 1_000), (2_000, 700, 700), (300, 9_000, 200), (150, 9_000, 150), (0, 9, 0)]
-        {
-            assert_eq!(share(now, now + millis(left), millis(longest)), now + millis(expected), "{left}");
-        }
-    }
-}
+mod tests;

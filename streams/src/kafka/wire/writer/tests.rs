@@ -1,5 +1,6 @@
 //! A sender whose broker, and whose time, is the test.
 
+use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -99,9 +100,14 @@ fn a_sender_that_panics_is_replaced() {
 impl World {
     /// Nothing was asked yet.
     fn new() -> Self {
+        Self::reached_by(|broker| broker)
+    }
+
+    /// The same, with these servers instead of the broker's address.
+    fn reached_by(servers: impl FnOnce(String) -> String) -> Self {
         let broker = FakeBroker::new();
         let (waker, alarm) = alarm().unwrap();
-        let sender = Sender::new(&settings(broker.address()), Arc::new(Queue::new(waker)));
+        let sender = Sender::new(&settings(servers(broker.address())), Arc::new(Queue::new(waker)));
         let (tell, told) = mpsc::channel();
         Self { broker, sender, now: Instant::now(), next_id: FIRST_ID, tell, told, _alarm: alarm }
     }
@@ -429,6 +435,15 @@ fn an_identity_is_asked_for_at_once_and_again_after_short_pauses() {
         }
         world.pass(pause);
     }
+    world.send(0, 1);
+    world.write(&[batch(0, 0, 0, 1)]);
+    world.told(&[(1, Ok(END))]);
+}
+
+#[test]
+fn a_first_server_that_says_nothing_keeps_nothing_from_being_written() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut world = World::reached_by(|broker| format!("{},{broker}", silent.local_addr().unwrap()));
     world.send(0, 1);
     world.write(&[batch(0, 0, 0, 1)]);
     world.told(&[(1, Ok(END))]);
