@@ -96,6 +96,8 @@ impl<'a> Fields<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use Malformed::{CutOff, NegativeLength, NegativeVersion, NotText};
 
@@ -161,5 +163,24 @@ mod tests {
         check_topics(b"\0\x01\0\0\0\x01\xff\xff", Err(NegativeLength));
         check_topics(b"\0\x01\0\0\0\x01\0\x01\xff", Err(NotText));
         check_topics(ENDLESS, Err(CutOff));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_member_writes_takes_no_more_room_than_it_has(
+            places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = TWO_TOPICS.to_vec();
+            for (place, byte) in places {
+                let at = place.index(bytes.len());
+                bytes[at] = byte;
+            }
+            for bytes in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
+                let partitions = assigned(bytes).map_or(0, |partitions| partitions.len());
+                let topics = subscribed(bytes).map_or(0, |topics| topics.len());
+                prop_assert!(4 * partitions <= bytes.len() && 2 * topics <= bytes.len());
+            }
+        }
     }
 }
