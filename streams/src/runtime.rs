@@ -328,10 +328,10 @@ fn begin(
             config.replication_factor,
         );
         let known = state.changelogs(name);
-        let delete_retention =
+        let retention =
             topics.ensure(&mut **admin, known.as_ref(), || application.clients.reader(name))?;
         state.note_changelogs(name, topics.changelogs())?;
-        delete_retention
+        retention
     };
     beginning.admin = None;
     let ids = state.transactional_ids(&application.topology.application, config.threads)?;
