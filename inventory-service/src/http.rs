@@ -72,12 +72,14 @@ async fn adjust(
         let judged = inventory.judge(&adjustment);
         match call.shutdown().wait_with_grace(call.time_left(PATIENCE), judged).await {
             Ok(result) => answer(&adjustment, result?),
-            Err(Interrupted::TimedOut | Interrupted::Stopping) => Err(Problem::unavailable(
-                "the adjustment was not judged in time; with the same id it may be sent again",
-            )),
+            Err(Interrupted::TimedOut | Interrupted::Stopping) => Err(Problem::unavailable(format!(
+                "it is not known yet whether adjustment {} was made",
+                adjustment.id
+            ))),
         }
     };
-    inventory.router.answer(&call, partition, PATIENCE, here).await
+    let answer = inventory.router.answer(&call, partition, PATIENCE, here).await;
+    answer.map_err(|problem| problem.with_id(&adjustment.id))
 }
 
 impl Inventory {

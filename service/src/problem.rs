@@ -123,6 +123,14 @@ impl Problem {
         self
     }
 
+    /// The same of a request that is done once for each id, as it tells its client: it may have been made up here.
+    pub fn with_id(mut self, id: impl fmt::Display) -> Self {
+        if self.kind == Kind::Unavailable {
+            self.detail = format!("{}; with the id {id} it can safely be asked again", self.detail);
+        }
+        self
+    }
+
     /// How far the request was carried out.
     pub(crate) fn progress(&self) -> Option<&str> {
         self.progress.as_deref()

@@ -34,26 +34,32 @@ pub(super) async fn create(
     let make_id = |customer: &_| call.made_id().unwrap_or_else(|| make_id(customer, key.as_ref()));
     let asked = parse_new_order(&body, make_id)?;
     let call = call.with_body(body).with_made_id(&asked.id);
-    match preference(&request) {
-        Preference::RespondAsync => {
-            let id = asked.id.clone();
-            within_limit(&id, CARRY_OUT_WITHIN, side.orders.request(asked)).await?;
-            Ok(applied(accepted(&id), "respond-async"))
-        }
-        Preference::None => {
-            let here = async |progress: Option<String>| {
-                let Carried { status, order, .. } =
-                    carry_out(&*side.orders, &asked, progress, &call, CARRY_OUT_WITHIN).await?;
-                order_answer(status, &order)
-            };
-            side.router.answer(&call, side.orders.partition(&asked.id), CARRY_OUT_WITHIN, here).await
-        }
+    let answer = match preference(&request) {
+        Preference::RespondAsync => create_later(&side, &asked).await,
+        Preference::None => create_now(&side, &call, &asked).await,
         Preference::Wait(patience) => create_and_wait(&side, &call, &asked, patience).await,
-    }
+    };
+    answer.map_err(|problem| problem.with_id(&asked.id))
 }
 
 /// As long as Kafka tries to take a record, and more than a rebalance needs.
 const CARRY_OUT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Where the order will be.
+async fn create_later(side: &HttpSide, asked: &NewOrder) -> Result<HttpResponse, Problem> {
+    within_limit(&asked.id, CARRY_OUT_WITHIN, side.orders.request(asked.clone())).await?;
+    Ok(applied(accepted(&asked.id), "respond-async"))
+}
+
+/// The order as soon as it is there.
+async fn create_now(side: &HttpSide, call: &Call, asked: &NewOrder) -> Result<HttpResponse, Problem> {
+    let here = async |progress: Option<String>| {
+        let Carried { status, order, .. } =
+            carry_out(&*side.orders, asked, progress, call, CARRY_OUT_WITHIN).await?;
+        order_answer(status, &order)
+    };
+    side.router.answer(call, side.orders.partition(&asked.id), CARRY_OUT_WITHIN, here).await
+}
 
 /// The order when it is decided, or else as it was seen last: that it was created is certain, whatever happens to
 /// the wait.
@@ -132,9 +138,7 @@ async fn within_limit<T>(
     step: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
     timeout(limit, step).await.unwrap_or_else(|_| {
-        Err(Problem::unavailable(format!(
-            "it is not known yet whether order {id} was created; the same request with this id can safely be sent again"
-        )))
+        Err(Problem::unavailable(format!("it is not known yet whether order {id} was created")))
     })
 }
 

@@ -14,7 +14,10 @@ use crate::{docs, probes};
     info(
         title = "Order pipeline",
         description = "Orders that are validated by independent checks, on Apache Kafka. A write is answered when \
-            every later read shows it. Errors are RFC 9457 problems; a request may be sent again after a 503.",
+            every later read shows it. Errors are RFC 9457 problems. After \
+            a 503, or without an answer, a request can safely be sent again if it has a name: GET, HEAD and PUT have \
+            one in their path, an order has its id or Idempotency-Key, an adjustment its id, for a day. Without a \
+            name it may be done twice; a 503 tells the name that it was given, if it was given one.",
         version = env!("CARGO_PKG_VERSION"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),

@@ -43,6 +43,20 @@ fn a_problem_as_a_client_sees_it() {
         }),
     );
     check(
+        Problem::unavailable("Kafka is away").with_id("o-1"),
+        json!({
+            "type": "urn:order-pipeline:unavailable", "title": "Not available at the moment", "status": 503,
+            "detail": "Kafka is away; with the id o-1 it can safely be asked again", "instance": "/v1/orders/o-1",
+        }),
+    );
+    check(
+        Problem::not_found("nothing").with_id("o-1"),
+        json!({
+            "type": "urn:order-pipeline:not-found", "title": "Not found", "status": 404,
+            "detail": "nothing", "instance": "/v1/orders/o-1",
+        }),
+    );
+    check(
         Problem::new(Kind::of(StatusCode::METHOD_NOT_ALLOWED), "PUT is not possible at this path"),
         json!({
             "type": "about:blank", "title": "Method Not Allowed", "status": 405,

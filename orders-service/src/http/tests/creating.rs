@@ -146,6 +146,23 @@ async fn what_cannot_be_answered_here_is_not_accepted_here() {
 }
 
 #[tokio::test]
+async fn who_is_refused_for_now_is_told_the_id_to_ask_again_with() {
+    let app = TestApp::start();
+    app.orders.lose_requests(true);
+    let stop = async {
+        app.orders.missed_by(1).await;
+        app.shutdown.request();
+        app.orders.lose_requests(true);
+    };
+    let key = [("idempotency-key", "k-1")];
+    let (answer, ()) = tokio::join!(app.post(WITHOUT_ID, &key), stop);
+    assert_eq!((answer.status, app.orders.requests()), (503, 1));
+    let detail = answer.body["detail"].as_str().unwrap();
+    let id = "27041c37-1f49-5726-a1d4-be87b379477e";
+    assert!(detail.ends_with(&format!("; with the id {id} it can safely be asked again")), "{detail}");
+}
+
+#[tokio::test]
 async fn an_order_whose_partition_moves_meanwhile_is_written_once() {
     let app = TestApp::start();
     app.orders.lose_requests(true);
