@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use domain::{AdjustmentId, ProductId, Stock, StockAdjustment, StockView, Timestamp, parse_adjustment};
 use service::topics::WAREHOUSE_INVENTORY;
-use service::{Call, IdInPath, Interrupted, JsonBody, Problem, Router};
+use service::{Call, IdInPath, Interrupted, JsonBody, Kind, Problem, Router};
 use streams::{CommandWriter, Queries};
 use uuid::Uuid;
 
@@ -83,15 +83,21 @@ async fn adjust(
 }
 
 impl Inventory {
-    /// Writes the command and waits until it, or an earlier one with the same id, is judged.
+    /// What became of the command, or of an earlier one with the same id: read, or written and waited for.
     async fn judge(&self, adjustment: &StockAdjustment) -> Result<AdjustmentResult, Problem> {
         let product = &adjustment.product_id;
+        let key = AdjustmentKey { product_id: product.clone(), adjustment_id: adjustment.id.clone() };
+        let partition = self.queries.partition_of(product);
+        if let Some(result) = self.queries.get_at(partition, &self.stores.adjustments, &key)? {
+            return Ok(result);
+        }
+        // Where the stock cannot be read, each command would become a dead letter.
+        self.queries.get(&self.stores.stock, product)?;
         let written = self.commands.send(&WAREHOUSE_INVENTORY, product, adjustment).await?;
         self.queries.committed(&WAREHOUSE_INVENTORY, written.partition, written.offset).await?;
-        let key = AdjustmentKey { product_id: product.clone(), adjustment_id: adjustment.id.clone() };
-        let result = self.queries.get_at(written.partition, &self.stores.adjustments, &key)?;
+        let result = self.queries.get_at(partition, &self.stores.adjustments, &key)?;
         // Without a result it went to the dead letter topic.
-        result.ok_or_else(|| Problem::unavailable("the adjustment could not be judged"))
+        result.ok_or_else(|| Problem::new(Kind::Internal, "the adjustment could not be judged"))
     }
 }
 

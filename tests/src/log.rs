@@ -136,6 +136,22 @@ impl TopicLog {
         (home, partition)
     }
 
+    /// Writes what nobody can read after the last record of a topic whose key ends so, under the same key.
+    pub async fn damage(&self, topic: &str, key_end: &str) {
+        let is_of_key = |record: &ConsumerRecord| {
+            record.key.as_deref().is_some_and(|key| key.ends_with(key_end.as_bytes()))
+        };
+        let record = self.records(topic).into_iter().rfind(is_of_key).expect("there is such a record");
+        self.write_record(ProducerRecord {
+            topic: record.topic,
+            partition: record.partition,
+            key: record.key,
+            value: Some(b"{not json"[..].into()),
+            headers: Vec::new(),
+        })
+        .await;
+    }
+
     async fn write_record(&self, record: ProducerRecord) {
         let writer = self.kafka.writer().expect("a writer");
         let (sent, delivered) = tokio::sync::oneshot::channel();

@@ -102,6 +102,32 @@ async fn a_customer_is_read_as_written() {
     assert_eq!(email.get(path).await.body["level"], "bronze");
 }
 
+/// What is stored and cannot be read is the service's own fault, however often it is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_500_and_no_dead_letter() {
+    let mut pipeline = Deployment::new("unreadable");
+    pipeline.log().create(&ORDERS.spec(), 4);
+    pipeline.start(Service::Inventory, 0).await;
+    let adjust = |id: &str| json!({"id": id, "quantity": 5});
+    let (path, other) = ("/v1/inventory/p-1/adjustments", "/v1/inventory/p-2/adjustments");
+    let before = pipeline.client(Service::Inventory).post(path, &adjust("a-1")).await.expect_status(200);
+
+    pipeline.process(Service::Inventory, 0).stop();
+    pipeline.log().damage("inventory-service-changelog", "stock/p-1").await;
+    pipeline.relaunch(Service::Inventory, 0);
+    let inventory = pipeline.client(Service::Inventory);
+    inventory.await_ready().await;
+    inventory.get("/v1/inventory/p-1").await.expect_status(500);
+    for body in [adjust("a-2"), adjust("a-2"), adjust("a-3"), json!({"quantity": 5})] {
+        let problem = inventory.post(path, &body).await.expect_status(500).body;
+        assert_eq!(problem["type"], "urn:order-pipeline:internal", "{problem}");
+    }
+    assert_eq!(inventory.post(path, &adjust("a-1")).await.expect_status(200).body, before.body);
+    inventory.post(other, &adjust("a-1")).await.expect_status(200);
+    let dead = pipeline.log().records("inventory-service-dlq");
+    assert!(dead.is_empty(), "{dead:?}");
+}
+
 /// orders-service without those who judge, so that what is waited for does not come unless the test says so.
 async fn orders_alone(test: &str) -> Deployment {
     let mut pipeline = Deployment::new(test);

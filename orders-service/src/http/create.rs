@@ -111,7 +111,11 @@ async fn carry_out(
     let written = progress.and_then(|text| progress::parse(&text)).filter(|mine| mine.partition == partition);
     let mine = match written {
         Some(mine) => mine,
-        None => within_limit(&asked.id, call.time_left(limit), orders.request(asked.clone())).await?,
+        None => {
+            // Where what is there cannot be read, each request would become a dead letter.
+            orders.get(&asked.id)?;
+            within_limit(&asked.id, call.time_left(limit), orders.request(asked.clone())).await?
+        }
     };
     let carried_out = async {
         orders.carried_out(mine).await?;

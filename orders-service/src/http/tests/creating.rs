@@ -145,6 +145,17 @@ async fn what_cannot_be_answered_here_is_not_accepted_here() {
     assert_eq!((answer.status, app.orders.requests()), (201, 1));
 }
 
+/// Each would become a dead letter.
+#[tokio::test]
+async fn what_cannot_be_read_is_not_asked_for_again() {
+    let app = TestApp::start();
+    app.orders.damage();
+    for prefer in ["", "wait=1"] {
+        assert_eq!(app.post(ORDER, &[("prefer", prefer)]).await.status, 500, "{prefer}");
+    }
+    assert_eq!((app.get("/v1/orders/o-1", &[]).await.status, app.orders.requests()), (500, 0));
+}
+
 #[tokio::test]
 async fn who_is_refused_for_now_is_told_the_id_to_ask_again_with() {
     let app = TestApp::start();

@@ -8,7 +8,7 @@ use domain::{
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
-use service::{Directory, Problem, Whereabouts};
+use service::{Directory, Kind, Problem, Whereabouts};
 use tokio::sync::watch;
 
 use crate::orders::{Changes, Orders};
@@ -65,6 +65,8 @@ pub(super) struct FakeOrders {
     serving: AtomicBool,
     /// Whether it can be told that a request is carried out.
     carrying_out: AtomicBool,
+    /// Whether what is there can be read.
+    readable: AtomicBool,
 }
 
 impl Default for FakeOrders {
@@ -77,6 +79,7 @@ impl Default for FakeOrders {
             moves: watch::Sender::default(),
             serving: true.into(),
             carrying_out: true.into(),
+            readable: true.into(),
         }
     }
 }
@@ -108,6 +111,11 @@ impl FakeOrders {
     pub(super) fn lose_requests(&self, lost: bool) {
         self.carrying_out.store(!lost, Ordering::Relaxed);
         self.moves.send_replace(());
+    }
+
+    /// What is there can no longer be read.
+    pub(super) fn damage(&self) {
+        self.readable.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn requests(&self) -> i64 {
@@ -142,6 +150,9 @@ impl Orders for FakeOrders {
     }
 
     fn get(&self, id: &OrderId) -> Result<Option<Arc<ShownOrder>>, Problem> {
+        if !self.readable.load(Ordering::Relaxed) {
+            return Err(Problem::new(Kind::Internal, "it cannot be read"));
+        }
         let shown = |order: &Order| Arc::new(ShownOrder::new(order.clone()));
         match self.serving.load(Ordering::Relaxed) {
             true => Ok(self.orders.lock().unwrap().get(id).map(shown)),
