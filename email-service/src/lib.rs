@@ -22,6 +22,7 @@ mod mail;
 mod mailer;
 mod order_key;
 mod run;
+mod topic_end;
 mod topology;
 
 pub use decided_order::DecidedOrder;

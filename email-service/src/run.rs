@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::Data;
 use lettre::message::Mailbox;
 use service::{Background, Environment, Gauge, RunningService, SecretFile, StartServiceError, duration, topics};
+use streams::ClientError;
 use tokio::runtime::Handle;
 use utoipa::OpenApi as _;
 
@@ -21,7 +22,8 @@ use crate::mail::parse_sender;
 use crate::mailer::{
     MAILER_GROUP, Mailer, MailerConfig, MailerError, MailerMetrics, RetryPolicy, StopRequest, WAITING,
 };
-use crate::topology::topology;
+use crate::topic_end::TopicEnd;
+use crate::topology::{APPLICATION, topology};
 
 /// Where mails go, and whom they come from.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,6 +70,9 @@ pub enum StartEmailError {
     /// As any service.
     #[error(transparent)]
     Service(#[from] StartServiceError),
+    /// There is no reader of customers; most likely a setting is wrong.
+    #[error("could not make the reader of customers: {0}")]
+    Reader(ClientError),
     /// The URL of the mail server.
     #[error(transparent)]
     SmtpUrl(#[from] InvalidSmtpUrl),
@@ -102,9 +107,13 @@ pub fn run(
     };
     let email = topology();
     let streams = environment.start(email.topology, vec![topics::CUSTOMERS.spec(), WAITING.spec()])?;
-    let customers =
-        Customers { table: email.customers, queries: streams.queries(), commands: environment.commands()? };
-    let customers = Data::new(customers);
+    let reader = environment.clients.reader(APPLICATION).map_err(StartEmailError::Reader)?;
+    let customers = Data::new(Customers {
+        table: email.customers,
+        queries: streams.queries(),
+        commands: environment.commands()?,
+        end: TopicEnd::new(topics::CUSTOMERS.name(), environment.partitions, reader),
+    });
     let config = MailerConfig {
         client_id: environment.client_id.clone(),
         transactional_id: format!("{MAILER_GROUP}-{}", environment.state.instance_id()),

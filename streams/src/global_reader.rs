@@ -103,6 +103,8 @@ impl GlobalReader {
                 let from = checkpoint.map_or(watermarks.low, |checkpoint| checkpoint.offset);
                 marks.insert((index, partition.partition), watermarks.high);
                 self.positions.insert((index, partition.partition), from);
+                // Who waits for what is there already waits for no record.
+                application.readers.table_advance(index, partition.partition, from);
                 positions.push((partition, from));
             }
         }

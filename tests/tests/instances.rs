@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use pipeline_tests::{Answer, Client, Deployment, PATIENCE, RoundRobin, Service, check_exactly_once, order};
 use reqwest::Method;
 use serde_json::json;
+use service::topics;
 
 /// By this an instance knows that it is another one that asks.
 const FORWARDED: (&str, &str) = ("order-pipeline-forwarded-by", "a-test");
@@ -274,6 +275,49 @@ async fn stocks_are_answered_by_any_instance() {
         let count = forwarded(&client.text("/metrics").await);
         println!("forwarded calls: {count:?}");
         assert!(count.is_some_and(|count| count > 0), "{count:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn customers_are_answered_by_any_instance() {
+    let mut pipeline = Deployment::new("any-customer");
+    pipeline.log().create(&topics::ORDERS.spec(), 4);
+    for instance in [0, 1] {
+        pipeline.start(Service::Email, instance).await;
+    }
+    let either = [0, 1].map(|instance| Client::new(pipeline.client_of(Service::Email, instance).url()));
+    let customer = |name: &str| json!({"name": name, "email": "ada@example.org", "level": "gold"});
+    for number in 0..40 {
+        let path = format!("/v1/customers/c-{}", number / 4);
+        let (to, written) = (&either[number % 2], customer(&format!("Ada {number}")));
+        to.put(&path, &written).await.expect_status(200);
+        for from in [&either[1 - number % 2], to] {
+            assert_eq!(from.get(&path).await.expect_status(200).body, written, "{path}: read your writes");
+        }
+    }
+    // One that has just come has read them before it answers, also where nothing more is written.
+    pipeline.process(Service::Email, 1).stop();
+    either[0].put("/v1/customers/c-0", &customer("Ada")).await.expect_status(200);
+    for _ in 0..2 {
+        pipeline.relaunch(Service::Email, 1);
+        let answer = once_available(&either[1], "/v1/customers/c-0").await;
+        assert_eq!(answer.expect_status(200).body, customer("Ada"));
+        once_available(&either[1], "/v1/customers/nobody").await.expect_status(404);
+        either[1].await_ready().await;
+        pipeline.process(Service::Email, 1).stop();
+    }
+}
+
+/// Asks again as long as the answer is 503.
+async fn once_available(client: &Client, path: &str) -> Answer {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = client.get(path).await;
+        if answer.status != 503 {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{path} is never answered: {answer:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

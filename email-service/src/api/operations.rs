@@ -6,7 +6,7 @@ use service::api::{BodyRefusals, Id, InvalidParameter, NotFound, ServerProblems}
 
 use super::Customer;
 
-/// A customer, as this instance has read them.
+/// A customer, as they were written last, at whichever instance.
 #[utoipa::path(
     get,
     path = "/v1/customers/{customerId}",

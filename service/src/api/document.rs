@@ -13,11 +13,11 @@ use crate::{docs, probes};
 #[openapi(
     info(
         title = "Order pipeline",
-        description = "Orders that are validated by independent checks, on Apache Kafka. A write is answered when \
-            every later read shows it. Errors are RFC 9457 problems. After \
+        description = "Orders that are validated by independent checks, on Apache Kafka. A write is answered, other \
+            than with 202, when every later read shows it, at whichever instance. Errors are RFC 9457 problems. After \
             a 503, or without an answer, a request can safely be sent again if it has a name: GET, HEAD and PUT have \
             one in their path, an order has its id or Idempotency-Key, an adjustment its id, for a day. Without a \
-            name it may be done twice; a 503 tells the name that it was given, if it was given one.",
+            name it may be done twice; a 503 tells the id that the server has given it, if it has.",
         version = env!("CARGO_PKG_VERSION"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
