@@ -13,6 +13,9 @@ use crate::text::deserialize_parsed;
 /// Parsed from and shown as its three capital letters. Gold, the testing code
 /// and the others for which ISO 4217 defines no minor unit are not currencies
 /// here: an amount in them could not be counted.
+///
+/// Currencies that ISO 4217 has withdrawn are read, because orders from before
+/// are in them, but nothing new is ordered in them ([`Self::is_withdrawn`]).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency(iso_currency::Currency);
 
@@ -27,6 +30,14 @@ impl Currency {
     pub const JPY: Self = Self(iso_currency::Currency::JPY);
     /// Bahraini dinar, three decimals.
     pub const BHD: Self = Self(iso_currency::Currency::BHD);
+
+    /// The date of ISO 4217's list of currencies that is followed here.
+    pub const LIST_OF: &str = "2026-09-17";
+
+    /// Whether ISO 4217 has withdrawn it, by the list of [`Self::LIST_OF`].
+    pub fn is_withdrawn(self) -> bool {
+        WITHDRAWN.contains(&self.0)
+    }
 
     /// The three letters of ISO 4217.
     pub fn code(self) -> &'static str {
@@ -44,6 +55,16 @@ impl Currency {
         10_i64.saturating_pow(self.decimals())
     }
 }
+
+/// What the crate knows and the list has no more. (What the crate says itself of
+/// currencies that others supersede is not that: it names VES, which is in use.)
+const WITHDRAWN: [iso_currency::Currency; 5] = [
+    iso_currency::Currency::BGN,
+    iso_currency::Currency::CUC,
+    iso_currency::Currency::HRK,
+    iso_currency::Currency::SLL,
+    iso_currency::Currency::ZWL,
+];
 
 /// The text is not the code of a currency in which amounts can be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -118,5 +139,41 @@ mod tests {
             ("€", None),
             ("", None),
         ]);
+    }
+
+    /// "List One" of ISO 4217 of 2026-09-17, as far as it gives minor units: the codes by their decimals.
+    const LIST_OF_2026_09_17: [(u32, &str); 4] = [
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (
+            2,
+            "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF \
+             CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD \
+             GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL \
+             MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR \
+             PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP \
+             TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG",
+        ),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    ];
+
+    #[test]
+    fn what_is_not_withdrawn_is_the_list_of_2026_09_17() {
+        assert_eq!(Currency::LIST_OF, "2026-09-17");
+        let mut listed: Vec<(&str, u32)> = LIST_OF_2026_09_17
+            .iter()
+            .flat_map(|(decimals, codes)| codes.split(' ').map(move |code| (code, *decimals)))
+            .collect();
+        listed.sort_unstable();
+        let letters = || 'A'..='Z';
+        let codes =
+            letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
+        let known: Vec<Currency> = codes.filter_map(|code| code.parse().ok()).collect();
+        let (withdrawn, current): (Vec<Currency>, Vec<_>) =
+            known.into_iter().partition(|currency| currency.is_withdrawn());
+        let current: Vec<_> = current.iter().map(|currency| (currency.code(), currency.decimals())).collect();
+        assert_eq!(current, listed);
+        let withdrawn: Vec<_> = withdrawn.iter().map(|currency| currency.code()).collect();
+        assert_eq!(withdrawn, ["BGN", "CUC", "HRK", "SLL", "ZWL"]);
     }
 }

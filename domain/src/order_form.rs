@@ -25,7 +25,7 @@ pub const MAX_LINES: usize = 100;
 ///
 /// [`BodyError::Syntax`] if this is not JSON; [`BodyError::Invalid`] with all
 /// that is wrong if its form is: unknown, missing, repeated or null fields,
-/// wrong types, malformed ids, currency or prices, numbers beyond `i64`, more
+/// wrong types, malformed ids, currency or prices, a withdrawn currency, numbers beyond `i64`, more
 /// than [`MAX_LINES`] lines.
 pub fn parse_new_order(
     body: &[u8],
@@ -37,13 +37,22 @@ pub fn parse_new_order(
         // Each is read before the first `?`, so that every error is reported.
         let id = id.if_present().map(|id| id.parsed(errors)).transpose();
         let customer_id = customer_id.parsed(errors);
-        let currency = currency.parsed(errors);
+        let currency = read_currency(&currency, errors);
         let lines = read_lines(&lines, currency.as_ref().ok().copied(), errors);
 
         let (id, customer_id, currency, lines) = (id?, customer_id?, currency?, lines?);
         let id = id.unwrap_or_else(|| fallback_id(&customer_id));
         Ok(NewOrder { id, customer_id, currency, lines })
     })
+}
+
+fn read_currency(currency: &Slot<'_>, errors: &mut Errors) -> Result<Currency, Reported> {
+    let parsed: Currency = currency.parsed(errors)?;
+    if parsed.is_withdrawn() {
+        let detail = format!("{parsed} is withdrawn: ISO 4217 of {} does not list it", Currency::LIST_OF);
+        return Err(currency.report(detail, errors));
+    }
+    Ok(parsed)
 }
 
 fn read_lines(

@@ -240,6 +240,23 @@ fn prices_are_decimals_of_the_currency() {
 }
 
 #[test]
+fn nothing_new_is_ordered_in_a_withdrawn_currency() {
+    for code in ["HRK", "ZWL", "SLL", "CUC", "BGN"] {
+        let detail = format!("{code} is withdrawn: ISO 4217 of 2026-09-17 does not list it");
+        refused(&body("EUR", code), &[("/currency", &detail)]);
+        // What was ordered before is read.
+        let order = serde_json::to_string(&crate::samples::created()).unwrap().replace("EUR", code);
+        let order: crate::Order = serde_json::from_str(&order).unwrap();
+        assert_eq!(order.currency.code(), code);
+    }
+    for code in ["XCG", "ZWG", "SLE", "VES", "CUP"] {
+        accepted(&body("EUR", code), NewOrder { currency: parsed(code), ..new_order() });
+    }
+    let unknown = "a currency must be a code of ISO 4217 with a minor unit, such as EUR";
+    refused(&body("EUR", "ANG"), &[("/currency", unknown)]);
+}
+
+#[test]
 fn lines_are_an_array_of_at_most_100() {
     let lines = |lines: &str| body(&format!("[{LINE}]"), lines);
     let many = |count: usize| lines(&format!("[{}]", vec![LINE; count].join(",")));

@@ -81,7 +81,10 @@ impl PartialSchema for Currency {
     fn schema() -> RefOr<Schema> {
         let currency = ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("A code of ISO 4217 that has a minor unit"))
+            .description(Some(format!(
+                "A code of ISO 4217 of {} that has a minor unit",
+                domain::Currency::LIST_OF
+            )))
             .enum_values(Some(CURRENCIES.iter().map(String::as_str)))
             .examples(["EUR"]);
         currency.into()
@@ -90,10 +93,12 @@ impl PartialSchema for Currency {
 
 impl ToSchema for Currency {}
 
-/// Every three letters that the domain takes: asked, so that the two cannot differ.
+/// Every three letters in which the domain takes orders: asked, so that the two cannot differ.
 static CURRENCIES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let letters = || 'A'..='Z';
     let codes =
         letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
-    codes.filter(|code| code.parse::<domain::Currency>().is_ok()).collect()
+    codes
+        .filter(|code| code.parse().is_ok_and(|currency: domain::Currency| !currency.is_withdrawn()))
+        .collect()
 });

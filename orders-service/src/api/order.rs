@@ -7,7 +7,6 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::new_order::Currency;
 use super::verdicts::{Reason, Validation};
 
 /// An order in its present state
@@ -27,8 +26,9 @@ pub struct Order {
     /// Grows by one with each change
     #[schema(minimum = 1)]
     pub version: u32,
-    /// The currency of all its prices
-    pub currency: Currency,
+    /// The currency of all its prices; one that ISO 4217 has withdrawn stays in the orders from before
+    #[schema(pattern = r"^[A-Z]{3}$")]
+    pub currency: String,
     /// What is ordered
     #[schema(max_items = 100)]
     pub lines: Vec<OrderLine>,
