@@ -49,7 +49,7 @@ impl From<&domain::Order> for Draft {
 
 #[cfg(test)]
 mod tests {
-    use domain::strategies::any_order;
+    use domain::strategies::{any_order, of_tomorrow};
     use proptest::prelude::*;
     use streams::{decode_value, encode_value};
 
@@ -60,6 +60,7 @@ mod tests {
         fn a_draft_says_what_the_order_says(order in any_order()) {
             let json = encode_value(&order).unwrap();
             prop_assert_eq!(decode_value(&json), Ok(Draft::from(&order)));
+            prop_assert_eq!(decode_value(&of_tomorrow(&json)), Ok(Draft::from(&order)));
             prop_assert_eq!(Draft::may_be_in(&json), order.state == OrderState::Created);
         }
     }
@@ -80,7 +81,7 @@ mod tests {
     fn what_is_read_must_be_well_formed() {
         check(r#""state":"CREATED","currency":"EUR","lines":[],"customerId":7"#, Ok(()));
         check(r#""currency":"EUR","lines":[]"#, Err("missing field `state`"));
-        check(r#""state":"LOST","currency":"EUR","lines":[]"#, Err("unknown variant `LOST`"));
+        check(r#""state":7,"currency":"EUR","lines":[]"#, Err("invalid type: integer `7`"));
         check(r#""state":"CREATED","currency":"EUR""#, Err("missing field `lines`"));
         let line = |price: &str| {
             let line = format!(r#"{{"productId":"p","quantity":1,"unitPrice":"{price}"}}"#);

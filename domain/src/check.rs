@@ -4,20 +4,22 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One of the independent checks, each made by a validator of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Check {
-    /// Does the customer order for more than the limit within an hour?
-    FraudCheck,
-    /// Is everything in stock?
-    InventoryCheck,
-    /// Is the order itself in order?
-    OrderDetailsCheck,
+use crate::names::names;
+
+names! {
+    /// One of the independent checks, each made by a validator of its own.
+    pub enum Check {
+        /// Does the customer order for more than the limit within an hour?
+        FraudCheck = "FRAUD_CHECK",
+        /// Is everything in stock?
+        InventoryCheck = "INVENTORY_CHECK",
+        /// Is the order itself in order?
+        OrderDetailsCheck = "ORDER_DETAILS_CHECK",
+    }
 }
 
 impl Check {
-    /// The checks that an order has to pass: all of them.
+    /// The checks that an order has to pass: all that are known.
     pub const ALL: [Self; 3] = [Self::FraudCheck, Self::InventoryCheck, Self::OrderDetailsCheck];
 }
 
@@ -31,13 +33,6 @@ pub enum CheckResult {
     Fail,
     /// The validator could not judge.
     Error,
-}
-
-impl fmt::Display for Check {
-    /// The name in JSON, such as `FRAUD_CHECK`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
 }
 
 impl fmt::Display for CheckResult {

@@ -7,7 +7,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use crate::order::OrderState;
 
-/// The state of the order that stands in `json`, as it stands on `orders`; none if none is found.
+/// The state of the order that stands in `json`, as it stands on `orders`, known here or not; none if none is found.
 ///
 /// For who needs orders in some states only. An order is written with its state in front, so that the others cost
 /// next to nothing: what comes behind the state is not looked at, not even whether it is JSON. A state that stands
@@ -71,7 +71,7 @@ mod tests {
             (r#"{"lines":[{"state":"CREATED"}],"state":"FAILED","id":7}"#, Some(OrderState::Failed)),
             (r#"{"id":"o","state":"CREATED","lines":oh"#, Some(OrderState::Created)),
             (r#"{"id":oh,"state":"CREATED"}"#, None),
-            (r#"{"state":"LOST"}"#, None),
+            (r#"{"state":"LOST"}"#, Some("LOST".parse().unwrap())),
             (r#"{"state":7}"#, None),
             (r#"{"order":{"state":"CREATED"}}"#, None),
             (r#"[{"state":"CREATED"}]"#, None),

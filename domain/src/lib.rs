@@ -14,8 +14,10 @@
 //!   an amount is `i64` minor units inside and a decimal string outside; a time
 //!   is RFC 3339 in UTC.
 //!
-//! Values read from topics may carry fields that are not known here, so that a
-//! newer writer does not stop an older reader. Bodies that come from outside
+//! Values read from topics may carry fields, checks, reasons, states and commands
+//! that are not known here, so that a newer writer does not stop an older reader:
+//! fields are passed over, the others kept as text ([`UnknownName`]). How a check
+//! ended and what was decided ([`CheckResult`], [`Decision`]) are closed. Bodies that come from outside
 //! ([`parse_new_order`], [`parse_adjustment`], [`parse_customer`]) may not.
 
 mod amount;
@@ -28,6 +30,7 @@ mod first_look;
 mod form;
 mod hidden;
 mod ids;
+mod names;
 mod new_order;
 mod order;
 mod order_form;
@@ -58,6 +61,7 @@ pub use email_address::{EmailAddress, InvalidEmailAddress};
 pub use first_look::state_of;
 pub use form::{BodyError, FieldError, MAX_FIELD_ERRORS};
 pub use ids::{AdjustmentId, CustomerId, InvalidId, OrderId, ProductId};
+pub use names::{NameTooLong, UnknownName};
 pub use new_order::{NewOrder, OrderLine};
 pub use order::{HistoryEntry, Order, OrderState, Origin};
 pub use order_form::{MAX_LINES, parse_new_order};

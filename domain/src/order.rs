@@ -1,12 +1,11 @@
 //! An order and what has happened to it.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::currency::Currency;
 use crate::ids::{CustomerId, OrderId};
+use crate::names::names;
 use crate::new_order::{NewOrder, OrderLine};
 use crate::reason::Reason;
 use crate::verdict::Validation;
@@ -60,32 +59,26 @@ impl Order {
     }
 }
 
-/// Where an order stands. From `Created` it goes to one of the others and stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum OrderState {
-    /// The checks are under way.
-    Created,
-    /// Every required check passed.
-    Validated,
-    /// A check did not pass, or did not answer in time.
-    Failed,
-}
-
-impl OrderState {
-    /// Is the order decided?
-    pub fn is_final(self) -> bool {
-        match self {
-            Self::Created => false,
-            Self::Validated | Self::Failed => true,
-        }
+names! {
+    /// Where an order stands. From `Created` it goes to one of the others and stays.
+    pub enum OrderState {
+        /// The checks are under way.
+        Created = "CREATED",
+        /// Every required check passed.
+        Validated = "VALIDATED",
+        /// A check did not pass, or did not answer in time.
+        Failed = "FAILED",
     }
 }
 
-impl fmt::Display for OrderState {
-    /// The name in JSON, such as `VALIDATED`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
+impl OrderState {
+    /// Is the order decided? Only in CREATED does it wait for its checks: a state
+    /// that is not known here comes after that.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Created => false,
+            Self::Validated | Self::Failed | Self::Unknown(_) => true,
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! Why an order failed.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
+use crate::names::names;
 
 /// One reason why an order failed: for programs a code, for people a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,34 +20,28 @@ pub struct Reason {
     pub detail: Option<String>,
 }
 
-/// What can be wrong with an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ReasonCode {
-    /// The customer's orders of the last hour reach the limit.
-    LimitExceeded,
-    /// Less is available than was asked for.
-    OutOfStock,
-    /// The order has no lines.
-    NoLines,
-    /// A quantity is zero or negative.
-    QuantityNotPositive,
-    /// A unit price is negative.
-    NegativePrice,
-    /// The total is beyond `i64` minor units.
-    TotalOverflow,
-    /// The order cannot be judged by this check, because of what another check
-    /// has to say about it.
-    InvalidOrder,
-    /// What the validator knows for this order's key cannot be read.
-    StateUnreadable,
-    /// A verdict did not come before the deadline.
-    TimedOut,
-}
-
-impl fmt::Display for ReasonCode {
-    /// The name in JSON, such as `OUT_OF_STOCK`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
+names! {
+    /// What can be wrong with an order.
+    pub enum ReasonCode {
+        /// The customer's orders of an hour reach the limit.
+        LimitExceeded = "LIMIT_EXCEEDED",
+        /// Less is available than was asked for.
+        OutOfStock = "OUT_OF_STOCK",
+        /// The order has no lines.
+        NoLines = "NO_LINES",
+        /// A quantity is zero or negative.
+        QuantityNotPositive = "QUANTITY_NOT_POSITIVE",
+        /// A unit price is negative.
+        NegativePrice = "NEGATIVE_PRICE",
+        /// The total is beyond `i64` minor units.
+        TotalOverflow = "TOTAL_OVERFLOW",
+        /// The order cannot be judged by this check, because of what another check
+        /// has to say about it.
+        InvalidOrder = "INVALID_ORDER",
+        /// What the validator knows for this order's key cannot be read.
+        StateUnreadable = "STATE_UNREADABLE",
+        /// A verdict did not come before the deadline, or the order came to the
+        /// check when it could not be judged any more.
+        TimedOut = "TIMED_OUT",
     }
 }

@@ -9,7 +9,27 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use serde_json::{Value, json};
+
 use crate::*;
+
+/// The same JSON as a newer program might write it: with more members in each object, and in another order.
+pub fn of_tomorrow(json: &[u8]) -> Vec<u8> {
+    fn grown(value: Value) -> Value {
+        match value {
+            Value::Object(members) => {
+                let more = [("aNewMember", json!({ "of": [1, null] })), ("zNewMember", json!("text"))];
+                let more = more.map(|(name, value)| (name.to_owned(), value));
+                let members = members.into_iter().map(|(name, value)| (name, grown(value)));
+                members.chain(more).collect()
+            }
+            Value::Array(values) => values.into_iter().map(grown).collect(),
+            value => value,
+        }
+    }
+    let value = serde_json::from_slice(json).expect("what is given here was written as JSON");
+    grown(value).to_string().into_bytes()
+}
 
 /// Any id.
 pub fn any_id<T: FromStr<Err: Debug> + Debug>() -> impl Strategy<Value = T> {
@@ -44,22 +64,28 @@ pub fn any_new_order() -> impl Strategy<Value = NewOrder> {
 }
 
 fn any_state() -> impl Strategy<Value = OrderState> {
-    select(vec![OrderState::Created, OrderState::Validated, OrderState::Failed])
+    select(vec![OrderState::Created, OrderState::Validated, OrderState::Failed, parsed("SHIPPED")])
+}
+
+fn any_check() -> impl Strategy<Value = Check> {
+    select([&Check::ALL[..], &[parsed("CREDIT_CHECK")]].concat())
 }
 
 fn any_code() -> impl Strategy<Value = ReasonCode> {
-    select(vec![ReasonCode::LimitExceeded, ReasonCode::NoLines, ReasonCode::TimedOut])
+    select(vec![ReasonCode::LimitExceeded, ReasonCode::NoLines, ReasonCode::TimedOut, parsed("NO_CREDIT")])
 }
 
 fn any_reason() -> impl Strategy<Value = Reason> {
-    (option::of(select(Check::ALL.to_vec())), any_code(), any::<Option<String>>())
-        .prop_map(|(check, code, detail)| Reason { check, code, detail })
+    (option::of(any_check()), any_code(), any::<Option<String>>()).prop_map(|(check, code, detail)| Reason {
+        check,
+        code,
+        detail,
+    })
 }
 
 fn any_validation() -> impl Strategy<Value = Validation> {
     let result = select(vec![CheckResult::Pass, CheckResult::Fail, CheckResult::Error]);
-    let check = select(Check::ALL.to_vec());
-    let judged = (check, result, option::of(any_code()), any::<Option<String>>());
+    let judged = (any_check(), result, option::of(any_code()), any::<Option<String>>());
     (judged, any_time(), any_time()).prop_map(|((check, result, code, detail), started_at, finished_at)| {
         Validation { check, result, code, detail, started_at, finished_at }
     })

@@ -10,7 +10,9 @@ mod text;
 
 use std::time::{Duration, SystemTime};
 
-use domain::{Customer, CustomerName, Decision, EmailAddress, InvalidEmailAddress, Order, OrderState};
+use domain::{
+    Customer, CustomerName, Decision, EmailAddress, InvalidEmailAddress, Order, OrderState, UnknownName,
+};
 use jiff::Timestamp;
 use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -54,6 +56,7 @@ pub fn compose(from: &Mailbox, customer: &Customer, order: &Order) -> Result<Mai
         OrderState::Created => return Err(ComposeError::Undecided),
         OrderState::Validated => Decision::Validated,
         OrderState::Failed => Decision::Failed,
+        OrderState::Unknown(state) => return Err(ComposeError::UnknownState(state)),
     };
     let name = name(order);
     let to = recipient(customer)?;
@@ -76,6 +79,9 @@ pub enum ComposeError {
     /// There is nothing to tell yet.
     #[error("the order is not decided")]
     Undecided,
+    /// A newer program would know what to tell.
+    #[error("the order is in state {:?}, which is not known here", .0.as_str())]
+    UnknownState(UnknownName),
     /// The address was written before today's rules.
     #[error("the customer's address {email:?} cannot be used: {source}")]
     Address {

@@ -19,9 +19,10 @@ pub(crate) struct PricedOrder {
 }
 
 impl PricedOrder {
-    /// Whether `json` may say something to this check. An order that is VALIDATED goes on counting as it did.
+    /// Whether `json` may say something to this check. An order that is VALIDATED goes on counting as it did, and so
+    /// does one in a state that is not known here.
     pub(crate) fn matters(json: &[u8]) -> bool {
-        state_of(json) != Some(OrderState::Validated)
+        state_of(json).is_none_or(|state| matches!(state, OrderState::Created | OrderState::Failed))
     }
 }
 
@@ -69,7 +70,7 @@ fn total(lines: &[RawLine<'_>], currency: Currency) -> Result<Option<i64>, Strin
 
 #[cfg(test)]
 mod tests {
-    use domain::strategies::any_order;
+    use domain::strategies::{any_order, of_tomorrow};
     use proptest::prelude::*;
     use streams::{decode_value, encode_value};
 
@@ -112,7 +113,9 @@ mod tests {
         fn it_says_what_the_order_says(order in any_order()) {
             let json = encode_value(&order).unwrap();
             prop_assert_eq!(decode_value(&json), Ok(read_from(&order)));
-            prop_assert_eq!(PricedOrder::matters(&json), order.state != OrderState::Validated);
+            prop_assert_eq!(decode_value(&of_tomorrow(&json)), Ok(read_from(&order)));
+            let matters = [OrderState::Created, OrderState::Failed].contains(&order.state);
+            prop_assert_eq!(PricedOrder::matters(&json), matters);
         }
 
         #[test]

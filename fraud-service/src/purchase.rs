@@ -31,13 +31,13 @@ pub(crate) enum Event {
 }
 
 impl Purchase {
-    /// Who orders, and what. Nothing of a VALIDATED order: it goes on counting as it did.
+    /// Who orders, and what. Nothing of an order in another state: it goes on counting as it did.
     pub(crate) fn of(order: PricedOrder) -> Option<(CustomerId, Self)> {
         let PricedOrder { id, customer_id, state, attempt, currency, total, created_at } = order;
         let event = match state {
             OrderState::Created => Event::Created { total },
             OrderState::Failed => Event::Failed,
-            OrderState::Validated => return None,
+            OrderState::Validated | OrderState::Unknown(_) => return None,
         };
         let created_at = created_at.as_millisecond().try_into().unwrap_or(0);
         Some((customer_id, Self { order_id: id, attempt, currency, created_at, event }))

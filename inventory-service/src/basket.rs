@@ -22,7 +22,7 @@ pub(crate) struct Pieces {
 
 #[cfg(test)]
 mod tests {
-    use domain::strategies::any_order;
+    use domain::strategies::{any_order, of_tomorrow};
     use domain::{Order, OrderLine};
     use proptest::prelude::*;
     use streams::{decode_value, encode_value};
@@ -60,6 +60,7 @@ mod tests {
         fn a_basket_says_what_the_order_says(order in any_order()) {
             let json = encode_value(&order).unwrap();
             prop_assert_eq!(decode_value(&json), Ok(read_from(&order)));
+            prop_assert_eq!(decode_value(&of_tomorrow(&json)), Ok(read_from(&order)));
         }
     }
 }

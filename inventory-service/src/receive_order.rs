@@ -66,6 +66,11 @@ impl Processor for ReceiveOrder {
             OrderState::Created => None,
             OrderState::Validated => Some(StockAction::Confirm),
             OrderState::Failed => Some(StockAction::Release),
+            // Nothing is known of what would follow.
+            OrderState::Unknown(_) => {
+                context.count("orders_in_unknown_states");
+                return Ok(());
+            }
         };
         match (demand(&order.lines), action) {
             (Demand::Judged(judgement), None) => judge(id, order.attempt, judgement, context),

@@ -53,7 +53,11 @@ impl Processor for CarryOut {
         request: OrderRequest,
         context: &mut Context<'_, (), ()>,
     ) -> Result<(), ProcessError> {
-        let OrderRequest::Create { order: new_order, .. } = request;
+        let OrderRequest::Create { order: new_order, .. } = request else {
+            // Whoever sent it sees by the order that it was not carried out.
+            context.count("requests_unknown");
+            return Ok(());
+        };
         let event = creation(new_order, context)?;
         step(&self.view, &key, event, context)
     }
@@ -113,6 +117,7 @@ fn counter(reached: OrderState) -> &'static str {
         OrderState::Created => "orders_created",
         OrderState::Validated => "orders_validated",
         OrderState::Failed => "orders_failed",
+        OrderState::Unknown(_) => "orders_in_unknown_states",
     }
 }
 

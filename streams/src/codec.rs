@@ -106,7 +106,7 @@ pub(crate) fn decode_record<K: Key, V: ReadValue>(
 ) -> Result<(K, V), DecodeError> {
     let key: K = decode_key(key.ok_or(DecodeError::Missing("key"))?)?;
     let value: V = decode_value(value.ok_or(DecodeError::Missing("value"))?)?;
-    match key_of.map(|key_of| key_of(&value)).filter(|named| **named != key) {
+    match key_of.and_then(|key_of| key_of(&value)).filter(|named| **named != key) {
         Some(named) => Err(DecodeError::OtherKey { key: key.to_string(), named: named.to_string() }),
         None => Ok((key, value)),
     }

@@ -12,7 +12,7 @@ pub struct Topic<K, V> {
 }
 
 /// Finds the key that a value names, where values name their keys.
-pub(crate) type KeyOf<K, V> = Option<fn(&V) -> &K>;
+pub(crate) type KeyOf<K, V> = Option<fn(&V) -> Option<&K>>;
 
 impl<K, V> Topic<K, V> {
     /// A topic that keeps its records for the broker's retention time.
@@ -27,7 +27,7 @@ impl<K, V> Topic<K, V> {
 
     /// The same topic, whose values name their keys: `key_of` finds the key in a value. No reader takes a record under
     /// another key than its value names.
-    pub const fn keyed_by(self, key_of: fn(&V) -> &K) -> Self {
+    pub const fn keyed_by(self, key_of: fn(&V) -> Option<&K>) -> Self {
         Self { key_of: Some(key_of), ..self }
     }
 

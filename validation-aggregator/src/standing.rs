@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub(crate) struct Standing {
     pub(crate) id: OrderId,
     pub(crate) attempt: u32,
-    /// One that is none makes the record a dead letter; which one it is has been looked at before.
+    /// Without one the record is a dead letter; which one it is has been looked at before.
     #[serde(rename = "state")]
     _state: OrderState,
     /// When it began.
@@ -19,7 +19,7 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// Whether an attempt that begins may stand in `json`, or something that is no order at all. That an attempt has
-    /// ended is nothing new: it was decided here.
+    /// ended is nothing new: it was decided here. In a state that is not known here it has ended, too.
     pub(crate) fn may_be_in(json: &[u8]) -> bool {
         !state_of(json).is_some_and(OrderState::is_final)
     }
@@ -35,7 +35,7 @@ impl From<&domain::Order> for Standing {
 
 #[cfg(test)]
 mod tests {
-    use domain::strategies::any_order;
+    use domain::strategies::{any_order, of_tomorrow};
     use proptest::prelude::*;
     use streams::{decode_value, encode_value};
 
@@ -47,6 +47,7 @@ mod tests {
             let json = encode_value(&order).unwrap();
             prop_assert_eq!(Standing::may_be_in(&json), !order.state.is_final());
             prop_assert_eq!(decode_value(&json), Ok(Standing::from(&order)));
+            prop_assert_eq!(decode_value(&of_tomorrow(&json)), Ok(Standing::from(&order)));
         }
     }
 }

@@ -86,6 +86,7 @@ fn orders_are_judged_in_state_created_only() {
     let (validated, failed) = (decided(&good, Decision::Validated), decided(&bad, Decision::Failed));
     check(1, &[good.clone(), bad.clone()], &[("good", Pass), ("bad", Fail)]);
     check(1, &[validated.clone(), failed.clone()], &[]);
+    check(1, &[Order { state: "SHIPPED".parse().unwrap(), ..validated.clone() }], &[]);
     check(1, &[good.clone(), good, validated, bad, failed], &[("good", Pass), ("good", Pass), ("bad", Fail)]);
 }
 

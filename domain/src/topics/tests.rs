@@ -301,6 +301,38 @@ fn tiers() {
     json(&known);
 }
 
+/// A program of today reads what one of tomorrow wrote: it passes over members, and keeps names.
+#[track_caller]
+fn is_read_by_today<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    let json = strategies::of_tomorrow(json(value).as_bytes());
+    assert_eq!(&serde_json::from_slice::<T>(&json).unwrap(), value, "{}", String::from_utf8_lossy(&json));
+}
+
+#[test]
+fn records_of_tomorrow_are_read_on_each_topic() {
+    let (check, code, state) = (parsed("PAYMENT_CHECK"), parsed("INSUFFICIENT_CREDIT"), parsed("SHIPPED"));
+    let verdict = Verdict { check, code: Some(code), ..nothing_left() };
+    let reasons: Vec<_> = verdict.validation().reason().into_iter().collect();
+    assert_eq!((reasons[0].check, reasons[0].code), (Some(check), code));
+    let validations = vec![verdict.validation()];
+    let outcome = Outcome { reasons: reasons.clone(), validations: validations.clone(), ..out_of_stock() };
+    let history = vec![HistoryEntry { state, version: 3, at: at("10:00:01") }];
+    let order = Order { state, reasons, validations, history, ..failed() };
+    is_read_by_today(&OrderRequest::Create { order: new_order(), requested_at: at("10:00:00") });
+    is_read_by_today(&OrderRequest::Unknown(parsed("cancel")));
+    is_read_by_today(&order);
+    is_read_by_today(&verdict);
+    is_read_by_today(&outcome);
+    is_read_by_today(&ada());
+    is_read_by_today(&TierRecord { order, customer: Some(ada()) });
+    is_read_by_today(&StockAdjustment {
+        id: parsed("delivery-1"),
+        product_id: parsed("p-1"),
+        quantity: -10,
+        requested_at: at("10:00:00"),
+    });
+}
+
 #[test]
 fn the_names_on_the_wire() {
     check_names(&Check::ALL, "FRAUD_CHECK INVENTORY_CHECK ORDER_DETAILS_CHECK");

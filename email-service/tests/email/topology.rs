@@ -212,3 +212,13 @@ fn what_is_no_customer_leaves_the_last_one() {
     test.order(validated("o-1"));
     test.check(&["gold: o-1 VALIDATED c-15"]);
 }
+
+#[test]
+fn there_is_no_mail_about_a_state_that_is_not_known() {
+    let mut test = Test::new();
+    test.customer("c-15", Level::Gold);
+    test.order(Order { state: "SHIPPED".parse().unwrap(), ..by("c-15", validated("o-1")) });
+    test.order(by("c-15", validated("o-1")));
+    test.check(&["gold: o-1 VALIDATED c-15"]);
+    assert!(test.driver.read_records("email-service-dlq").is_empty());
+}

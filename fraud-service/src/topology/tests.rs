@@ -8,7 +8,7 @@ use domain::{Check, CheckResult, Currency, ReasonCode, Verdict, timestamp_from_m
 use streams::Header;
 
 use self::fixture::Expected::{self, Fail, Pass, Silent, TooLate};
-use self::fixture::{Fixture, Input, again, at, failed, order, validated};
+use self::fixture::{Fixture, Input, again, at, failed, order, shipped, validated};
 use super::*;
 
 const LIMIT: Expected = Fail(ReasonCode::LimitExceeded);
@@ -163,6 +163,16 @@ fn what_is_validated_goes_on_counting() {
         ("10:01", validated("a"), Silent),
         ("10:59", order("b", 500), LIMIT),
         ("11:00", order("c", 1999), Pass),
+    ]);
+}
+
+#[test]
+fn a_state_that_is_not_known_changes_nothing() {
+    check(&[
+        ("10:00", shipped("never-seen"), Silent),
+        ("10:00", order("a", 1500), Pass),
+        ("10:01", shipped("a"), Silent),
+        ("10:02", order("b", 500), LIMIT),
     ]);
 }
 

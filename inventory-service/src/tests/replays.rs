@@ -164,3 +164,18 @@ fn what_is_over_is_remembered_for_a_day() {
     assert!(matches!(warehouse.attempt("open"), Some(Attempt::Judged(_))), "its end is still to come");
     assert_eq!(warehouse.reserved().len(), 2);
 }
+
+#[test]
+fn a_state_that_is_not_known_changes_nothing() {
+    let shipped = || Event::Attempt("o-1", 1, "SHIPPED".parse().unwrap());
+    check(
+        &[
+            (put("p-1", 9), NONE),
+            (created("o-1", ONE), PASS),
+            (shipped(), NONE),
+            (validated("o-1", 1), NONE),
+            (shipped(), NONE),
+        ],
+        &[("p-1", 6, 0)],
+    );
+}

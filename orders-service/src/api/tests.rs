@@ -71,7 +71,7 @@ fn the_vocabulary_is_described() {
     for code in codes {
         match code {
             LimitExceeded | OutOfStock | NoLines | QuantityNotPositive | NegativePrice | TotalOverflow
-            | InvalidOrder | StateUnreadable | TimedOut => {}
+            | InvalidOrder | StateUnreadable | TimedOut | Unknown(_) => {}
         }
     }
     check::<_, ReasonCode>(&codes);

@@ -4,3 +4,4 @@ mod dead_letters;
 mod fold;
 mod life;
 mod scene;
+mod tomorrow;

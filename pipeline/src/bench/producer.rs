@@ -193,7 +193,8 @@ mod tests {
             let key = record.key.as_deref().unwrap();
             assert_eq!(orders.number(key), Some(number));
             assert_eq!(record.partition, partition_of(key, 4));
-            let OrderRequest::Create { order, .. } = decode_value(record.value.as_deref().unwrap()).unwrap();
+            let request = decode_value(record.value.as_deref().unwrap()).unwrap();
+            let OrderRequest::Create { order, .. } = request else { panic!("{request:?}") };
             assert_eq!(order, orders.order(number));
         }
         assert_eq!(sent.len(), 200);

@@ -87,6 +87,10 @@ fn failure(body: &[u8]) -> serde_json::Result<Option<String>> {
     match state {
         OrderState::Validated => Ok(None),
         OrderState::Failed => Ok(Some(code())),
+        OrderState::Unknown(state) => Err(serde::de::Error::custom(format!(
+            "its state is {:?}, which is not known here",
+            state.as_str()
+        ))),
         OrderState::Created => Err(serde::de::Error::custom("its state is still CREATED")),
     }
 }

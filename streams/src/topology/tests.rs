@@ -64,7 +64,7 @@ struct SmallPayment {
     amount: u8,
 }
 
-const PAYMENTS: Topic<String, Payment> = Topic::new("payments").keyed_by(|payment| &payment.account);
+const PAYMENTS: Topic<String, Payment> = Topic::new("payments").keyed_by(|payment| Some(&payment.account));
 
 fn payment(account: &str, amount: i64) -> Payment {
     Payment { account: account.to_owned(), amount }

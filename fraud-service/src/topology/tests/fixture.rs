@@ -55,6 +55,11 @@ pub(super) fn validated(id: &'static str) -> Input {
     Input { state: OrderState::Validated, ..again(id) }
 }
 
+/// The order `id` as it came before, or one that nobody saw created, now in a state that is not known here.
+pub(super) fn shipped(id: &'static str) -> Input {
+    Input { state: "SHIPPED".parse().unwrap(), ..again(id) }
+}
+
 impl Input {
     pub(super) fn of(self, customer: &'static str) -> Self {
         Self { customer, ..self }

@@ -47,7 +47,7 @@ fn what_cannot_be_read_goes_to_the_dead_letters_and_the_rest_goes_on() {
         check(topic, Some("a"), Some("{"));
         check(topic, Some("a"), Some("\u{fffd}\0"));
         check(topic, Some("a"), Some("{}"));
-        check(topic, Some("a"), Some(r#"{"type":"cancel"}"#));
+        check(topic, Some("a"), Some(r#"{"type":7}"#));
         check(topic, Some("no id"), Some("{}"));
         check(topic, None, Some("{}"));
         check(topic, Some("a"), None);

@@ -106,3 +106,29 @@ fn a_record_under_another_key_is_a_dead_letter() {
     assert_eq!(scene.driver.read_records("validation-aggregator-dlq").len(), 2);
     scene.check_forgotten();
 }
+
+#[test]
+fn a_check_that_is_not_known_can_refuse_an_order_but_is_not_waited_for() {
+    let payment: Check = "PAYMENT_CHECK".parse().unwrap();
+    let mut scene = Scene::new();
+    scene.create("a");
+    scene.judge("a", payment, Fail);
+    scene.check(&[("a", Failed, &[(payment, OutOfStock)])]);
+    scene.create("b");
+    for check in Check::ALL {
+        scene.judge("b", check, Pass);
+    }
+    scene.check(&[("b", Validated, &[])]);
+    scene.judge("b", payment, Pass);
+    scene.check(&[]);
+    assert!(scene.driver.read_records("validation-aggregator-dlq").is_empty());
+}
+
+#[test]
+fn an_order_in_a_state_that_is_not_known_is_no_attempt_that_begins() {
+    let mut scene = Scene::new();
+    let order = created("a", 0);
+    scene.order(&domain::Order { state: "SHIPPED".parse().unwrap(), ..order });
+    scene.check_forgotten();
+    assert!(scene.driver.read_records("validation-aggregator-dlq").is_empty());
+}
