@@ -24,8 +24,9 @@ pub(crate) struct Deduplicate {
 const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How often old rows are looked for; rarely, since what was deleted costs something to be passed over.
 const FORGET_EVERY: Duration = Duration::from_secs(2);
-/// How many rows go at once, so that nobody waits for it: 500 a second and partition.
-const FORGET_AT_MOST: usize = 1000;
+/// How many rows go at once, so that nobody waits for it; twice as many as records came since, if these are more: each
+/// adds one at most, so the store never grows while it holds old ones.
+const FORGET: usize = 1000;
 
 impl Processor for Deduplicate {
     type KeyIn = OrderId;
@@ -56,7 +57,8 @@ impl Processor for Deduplicate {
 
     fn punctuate(&self, context: &mut Context<'_, OrderId, DecidedOrder>) -> Result<(), ProcessError> {
         let end = OrderKey::since((context.now() - KEPT).as_millis());
-        let old = context.range(&self.decided, Bound::Unbounded, Bound::Excluded(&end), FORGET_AT_MOST)?;
+        let most = FORGET.max(2 * context.records_since());
+        let old = context.range(&self.decided, Bound::Unbounded, Bound::Excluded(&end), most)?;
         for (key, _) in old {
             context.delete(&self.decided, &key);
         }

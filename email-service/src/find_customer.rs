@@ -25,7 +25,8 @@ pub(crate) struct FindCustomer {
 type TierRecord = domain::TierRecord<DecidedOrder>;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-const LOOK_AT_MOST: usize = 500;
+/// How many are looked at at a time; twice as many as records came since, if these are more.
+const LOOK_AT: usize = 500;
 
 impl Processor for FindCustomer {
     type KeyIn = OrderId;
@@ -75,7 +76,8 @@ impl FindCustomer {
         context: &mut Context<'_, OrderId, TierRecord>,
     ) -> Result<(), ProcessError> {
         let end = OrderKey::since(reached.as_millis().saturating_add(1));
-        let waiting = context.range(&self.waiting, Bound::Unbounded, Bound::Excluded(&end), LOOK_AT_MOST)?;
+        let most = LOOK_AT.max(2 * context.records_since());
+        let waiting = context.range(&self.waiting, Bound::Unbounded, Bound::Excluded(&end), most)?;
         for (key, order) in waiting {
             context.delete(&self.waiting, &key);
             let customer = context.lookup(&self.customers, &order.head.customer_id)?;

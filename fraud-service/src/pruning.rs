@@ -21,11 +21,12 @@ use crate::row::Row;
 pub(crate) const KEPT_HOURS: u64 = 6;
 
 /// How often there is something to remove at most.
-pub(crate) const INTERVAL: Duration = Duration::from_secs(5);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many entries of a store are removed at a time. With [`INTERVAL`] this keeps up with 200 orders a
-/// second and partition.
-pub(crate) const BATCH: usize = 1000;
+/// How many entries of a store are removed at a time, at least. When more comes in, it is twice as many as
+/// records came since the last time: each adds one entry at most, so a store never grows while it holds what
+/// is too old.
+pub(crate) const BATCH: usize = 200;
 
 /// Removes the oldest hour of `store`, or a part of it, if it is too old as the rows see it.
 pub(crate) fn prune<T, V: Value>(
@@ -41,7 +42,8 @@ where
     };
     if is_too_old(oldest.hour, rows, context)? {
         let end = first_of_hour(oldest.hour.saturating_add(1));
-        for key in context.keys(store, Bound::Unbounded, Bound::Excluded(&end), BATCH)? {
+        let most = BATCH.max(2 * context.records_since());
+        for key in context.keys(store, Bound::Unbounded, Bound::Excluded(&end), most)? {
             context.delete(store, &key);
         }
     }

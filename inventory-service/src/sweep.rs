@@ -1,4 +1,4 @@
-//! Forgetting: old rows of a store go, a bounded number at a time.
+//! Forgetting: old rows of a store go, some at a time.
 //!
 //! A sweep walks through a store in the order of its keys, a step at each
 //! punctuation, and begins again at its end. An index by time would find the old
@@ -19,7 +19,9 @@ pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// The time between two steps of a sweep.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The number of rows that a step looks at: in a day 34 million in each partition.
+/// The number of rows that a step looks at, at least. When more comes in, it is
+/// twice as many as records came since the last step. Each adds one row at most,
+/// so a walk has gone through the store before it has doubled.
 pub(crate) const STEP: usize = 2_000;
 
 /// Was this [`RETENTION`] ago, or longer?
@@ -45,7 +47,8 @@ where
     let name = name.to_owned();
     // A cursor that is lost or damaged only means to begin again.
     let cursor = readable(context.get(cursors, &name))?.ok().flatten().unwrap_or_default();
-    let Ok(step) = readable(context.range(rows, Bound::Excluded(&cursor), Bound::Unbounded, STEP))? else {
+    let most = STEP.max(2 * context.records_since());
+    let Ok(step) = readable(context.range(rows, Bound::Excluded(&cursor), Bound::Unbounded, most))? else {
         context.count("sweeps_unreadable");
         return Ok(());
     };
@@ -53,7 +56,7 @@ where
         context.delete(rows, key);
     }
     let next =
-        step.last().filter(|_| step.len() == STEP).map_or_else(String::new, |(key, _)| key.to_string());
+        step.last().filter(|_| step.len() == most).map_or_else(String::new, |(key, _)| key.to_string());
     // A store that fits into one step needs no cursor, and so no transaction when it is idle.
     if next == cursor { Ok(()) } else { context.put(cursors, &name, &next) }
 }

@@ -104,6 +104,13 @@ impl<'a, K: Clone + Send + 'static, V: Clone + Send + 'static> Context<'a, K, V>
         self.run.origin.as_ref()
     }
 
+    /// In a punctuation: how many records this task has taken since the processor's last one, those included that
+    /// were taken again after a failure. Work that has to keep up with what comes in is a share of it, such as removing
+    /// what is old; a fixed number at a time would fall behind above some load.
+    pub fn records_since(&self) -> usize {
+        self.run.taken_since
+    }
+
     /// The value under `key`.
     pub fn get<SK: Key, SV: Value>(&self, store: &Store<SK, SV>, key: &SK) -> Result<Option<SV>, StoreError> {
         self.run.get(store, key)

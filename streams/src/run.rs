@@ -29,6 +29,10 @@ pub(crate) struct Run {
     pub(crate) ends: BTreeMap<Arc<str>, EndOfInput>,
     pub(crate) output: Vec<ProducerRecord>,
     pub(crate) counts: BTreeMap<&'static str, u64>,
+    /// How many records the task has taken.
+    pub(crate) taken: usize,
+    /// How many of them since the processor that is punctuated was so before.
+    pub(crate) taken_since: usize,
     /// Whether somebody waits for what was done since the last commit.
     pub(crate) is_urgent: bool,
     /// Whether nobody waits for what comes of the record in work.
@@ -64,6 +68,8 @@ impl Run {
             ends: BTreeMap::new(),
             output: Vec::new(),
             counts: BTreeMap::new(),
+            taken: 0,
+            taken_since: 0,
             is_urgent: false,
             is_late: false,
             waiting: VecDeque::new(),

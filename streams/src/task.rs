@@ -33,6 +33,8 @@ struct Punctuation {
     node: NodeId,
     interval: Duration,
     due: Timestamp,
+    /// How many records the task had taken by the last time.
+    taken: usize,
 }
 
 impl Punctuation {
@@ -62,7 +64,7 @@ impl Task {
     ) -> Self {
         let punctuations = topology.nodes.iter().enumerate().filter_map(|(node, processor)| {
             let interval = processor.punctuation_interval()?;
-            Some(Punctuation { node, interval, due: now + interval })
+            Some(Punctuation { node, interval, due: now + interval, taken: 0 })
         });
         let punctuations = punctuations.collect();
         let stores = stores.into_iter().map(OverlayStore::new).collect();
@@ -83,6 +85,7 @@ impl Task {
             return Ok(());
         }
         *position = record.offset + 1;
+        self.run.taken += 1;
         let topology = self.run.topology.clone();
         let Some(source) = topology.source(&record.topic) else { return Ok(()) };
         self.run.now = now;
@@ -146,6 +149,8 @@ impl Task {
         for punctuation in &mut self.punctuations {
             if punctuation.until_due(now).is_zero() {
                 punctuation.due = now + punctuation.interval;
+                self.run.taken_since = self.run.taken - punctuation.taken;
+                punctuation.taken = self.run.taken;
                 self.run.punctuate(punctuation.node)?;
             }
         }

@@ -28,7 +28,8 @@ pub(crate) struct TakeVerdict {
 /// How often to look for what is due: one read, as long as nothing is.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// So much may be done at a time, to keep the transaction short.
+/// So much is done at a time, to keep the transaction short; twice as much as records came since, if these are more:
+/// each makes one case due at most.
 const DUE_AT_A_TIME: usize = 2_000;
 
 impl Processor for TakeOrder {
@@ -73,7 +74,7 @@ impl Processor for TakeVerdict {
             orders_read: context.read_to_end_as_of(&ORDERS),
             verdicts_read: context.read_to_end_as_of(&ORDER_VALIDATIONS),
         };
-        for due in self.store.due(context, DUE_AT_A_TIME)? {
+        for due in self.store.due(context, DUE_AT_A_TIME.max(2 * context.records_since()))? {
             self.look_after(&due, &progress, context)?;
         }
         Ok(())

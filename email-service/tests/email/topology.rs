@@ -191,6 +191,26 @@ fn an_attempt_is_remembered_for_a_week() {
 }
 
 #[test]
+fn forgetting_keeps_up_with_any_load() {
+    // Three times what would go if every two seconds had a fixed number.
+    const LOAD: usize = 3000;
+    let mut test = Test::new();
+    test.customer("c-15", Level::Gold);
+    for (week, left) in [(0, 2 * LOAD), (1, 2 * LOAD)] {
+        for turn in 0..2 {
+            for n in 0..LOAD {
+                let at = creation() + week * 7 * A_DAY;
+                let order = validated(&format!("o-{week}-{turn}-{n}"));
+                test.order(Order { created_at: at, ..order });
+            }
+            test.driver.advance(Duration::from_secs(2));
+        }
+        assert_eq!(test.driver.entries(&test.decided).len(), left, "those of week {week}");
+        test.driver.set_time(test.driver.now() + 7 * A_DAY);
+    }
+}
+
+#[test]
 fn what_is_no_order_becomes_a_dead_letter() {
     let mut test = Test::new();
     test.customer("c-15", Level::Gold);

@@ -123,3 +123,20 @@ fn a_sweep_goes_step_by_step_and_round_again() {
     let expected = [rows - STEP, STEP, 0];
     assert_eq!([(); 3].map(|()| step(&mut warehouse)), expected);
 }
+
+#[test]
+fn a_sweep_keeps_up_with_any_load() {
+    let load = 2 * STEP;
+    let mut warehouse = Warehouse::new(1);
+    for day in 0..2 {
+        for interval in 0..3 {
+            for number in 0..load {
+                warehouse.adjust("p-1", &format!("a-{day}-{interval}-{number:05}"), 1);
+            }
+            warehouse.driver.advance(INTERVAL);
+        }
+        let rows = warehouse.driver.entries(&warehouse.stores.adjustments).len();
+        assert_eq!(rows, 3 * load, "those of day {day}");
+        warehouse.driver.set_time(Timestamp::default() + RETENTION + 10 * INTERVAL);
+    }
+}

@@ -82,7 +82,7 @@ fn an_order_later_than_what_is_kept_is_not_judged() {
 }
 
 #[test]
-fn a_bounded_number_is_removed_at_a_time() {
+fn a_bounded_number_is_removed_at_a_time_when_little_comes_in() {
     let mut fixture = Fixture::new("2000", 1);
     fixture.wait_until("10:00");
     for number in 0..=BATCH {
@@ -98,4 +98,28 @@ fn a_bounded_number_is_removed_at_a_time() {
     let written = fixture.driver.changelog(&fixture.rows).len();
     fixture.driver.advance(Duration::from_secs(60));
     assert_eq!(fixture.driver.changelog(&fixture.rows).len(), written);
+}
+
+#[test]
+fn it_keeps_up_with_any_load() {
+    // Three times what would go if each second had a fixed number.
+    const A_SECOND: usize = 3 * BATCH;
+    const SECONDS: usize = 3;
+    let mut fixture = Fixture::new("2000", 1);
+    // What there is of each hour goes while that of the hour seven later comes in.
+    for (round, hour) in ["10", "17"].iter().enumerate() {
+        for second in 0..SECONDS {
+            fixture.wait_until(&format!("{hour}:00:0{second}"));
+            for number in 0..A_SECOND {
+                let id: &'static str = format!("o-{round}-{second}-{number}").leak();
+                let customer: &'static str = format!("c-{number}").leak();
+                fixture.pipe(&order(id, 1999).of(customer));
+            }
+            let most = (SECONDS + 1) * A_SECOND;
+            let [rows, hours] = entries(&fixture);
+            assert!(rows <= most && hours <= most, "{rows} rows and {hours} hours at {hour}:00:0{second}");
+        }
+    }
+    fixture.driver.advance(2 * crate::pruning::INTERVAL);
+    assert_eq!(fixture.driver.entries(&fixture.rows).len(), SECONDS * A_SECOND, "those of the window");
 }
