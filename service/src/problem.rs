@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use domain::{BodyError, FieldError};
 use serde::Serialize;
@@ -35,6 +35,8 @@ pub enum Kind {
     Conflict,
     /// 415: the body is of another type than JSON.
     UnsupportedMediaType,
+    /// 415: the body is compressed or coded otherwise.
+    UnsupportedCoding,
     /// 422: the request is understood, but not of the right form.
     Invalid,
     /// 500: what is stored cannot be read, or something else that is not the client's doing.
@@ -151,9 +153,13 @@ impl Problem {
     pub(crate) fn response(&self, instance: Option<&str>) -> HttpResponse {
         let mut response = HttpResponse::build(self.kind.status());
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
-        if matches!(self.kind, Kind::Unavailable | Kind::NotMine) {
-            response.insert_header((RETRY_AFTER, RETRY_IN.as_secs()));
-        }
+        match self.kind {
+            Kind::Unavailable | Kind::NotMine => response.insert_header((RETRY_AFTER, RETRY_IN.as_secs())),
+            // What would have been taken (RFC 9110, 15.5.16).
+            Kind::UnsupportedMediaType => response.insert_header((ACCEPT, "application/json")),
+            Kind::UnsupportedCoding => response.insert_header((ACCEPT_ENCODING, "identity")),
+            _ => &mut response,
+        };
         if self.kind == Kind::NotMine {
             response.insert_header((NOT_MINE, "true"));
             if let Some(progress) = self.progress() {
@@ -228,7 +234,7 @@ impl Kind {
             Self::NotJson => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType | Self::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable | Self::NotMine => StatusCode::SERVICE_UNAVAILABLE,
@@ -244,6 +250,9 @@ impl Kind {
             Self::Conflict => ("urn:order-pipeline:conflict", "In conflict with what is there"),
             Self::UnsupportedMediaType => {
                 ("urn:order-pipeline:unsupported-media-type", "The body must be application/json in UTF-8")
+            }
+            Self::UnsupportedCoding => {
+                ("urn:order-pipeline:unsupported-coding", "The body must not be compressed")
             }
             Self::Invalid => ("urn:order-pipeline:invalid", "The request is not of the right form"),
             Self::Internal => ("urn:order-pipeline:internal", "Something is wrong on our side"),

@@ -12,8 +12,8 @@ fn check(content_type: Option<&str>, coding: Option<&str>, accepted: bool) {
         .fold(TestRequest::post(), TestRequest::insert_header)
         .to_http_request();
     let result = check_media_type(&request).map_err(|problem| problem.kind());
-    let expected = if accepted { Ok(()) } else { Err(Kind::UnsupportedMediaType) };
-    assert_eq!(result, expected, "{content_type:?} {coding:?}");
+    let refusal = if coding.is_some() { Kind::UnsupportedCoding } else { Kind::UnsupportedMediaType };
+    assert_eq!(result, if accepted { Ok(()) } else { Err(refusal) }, "{content_type:?} {coding:?}");
 }
 
 #[test]
@@ -23,6 +23,11 @@ fn a_body_must_say_that_it_is_json() {
         "APPLICATION/JSON",
         "application/json; charset=utf-8",
         "application/json;charset=\"UTF-8\"",
+        "application/json ; charset=utf-8",
+        "application/json\t;\tcharset=UTF8 ;",
+        "application/json; charset=us-ascii",
+        "application/json; profile=\"a;charset=latin1\"; charset=\"utf\\-8\"",
+        "application/json; profile=\"\\\"; charset=latin1\"",
         "application/vnd.order+json",
         "application/problem+json",
     ] {
@@ -36,6 +41,11 @@ fn a_body_must_say_that_it_is_json() {
         "application/xml",
         "application/jsonp",
         "application/json; charset=latin1",
+        "application/json; charset=utf-8; charset=latin1",
+        "application/json; profile=\"x\\\\\"; charset=latin1",
+        "application/json; charset=\"utf-16\"",
+        "application/+json/x",
+        "application /json",
         "application/x-www-form-urlencoded",
     ] {
         check(Some(no), None, false);
@@ -43,4 +53,6 @@ fn a_body_must_say_that_it_is_json() {
     check(None, None, false);
     check(Some("application/json"), Some("identity"), true);
     check(Some("application/json"), Some("gzip"), false);
+    check(Some("application/json"), Some("Identity , identity"), true);
+    check(Some("application/json"), Some("identity,gzip"), false);
 }
