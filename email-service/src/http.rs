@@ -22,10 +22,7 @@ pub(crate) struct Customers {
 
 pub(crate) fn routes(config: &mut ServiceConfig, customers: Data<Customers>) {
     config.app_data(customers).service(
-        web::resource("/v1/customers/{customerId}")
-            .route(web::get().to(get))
-            .route(web::head().to(get))
-            .route(web::put().to(put)),
+        web::resource("/v1/customers/{customerId}").route(web::get().to(get)).route(web::put().to(put)),
     );
 }
 

@@ -26,11 +26,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, inventory: Data<Inventory>) {
     inventory.router.register(config);
     config
         .app_data(inventory)
-        .service(
-            web::resource("/v1/inventory/{productId}")
-                .route(web::get().to(stock))
-                .route(web::head().to(stock)),
-        )
+        .service(web::resource("/v1/inventory/{productId}").route(web::get().to(stock)))
         .service(web::resource("/v1/inventory/{productId}/adjustments").route(web::post().to(adjust)));
 }
 

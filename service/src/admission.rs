@@ -15,7 +15,6 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::Semaphore;
 
-use crate::client_connection::Requests;
 use crate::compact_headers::compact;
 use crate::errors::instance;
 use crate::problem::Problem;
@@ -75,7 +74,6 @@ pub(crate) async fn admit(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     compact(request.headers_mut());
-    let _on_its_connection = request.conn_data::<Requests>().map(Requests::begin);
     if let Some(problem) = head_limit::refusal(&request) {
         return Ok(refuse(request, &problem));
     }

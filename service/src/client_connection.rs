@@ -1,45 +1,56 @@
-//! A client's connection, which ends when nothing comes of it. The server itself limits the first head on a
-//! connection and the pause between requests; here is the rest: a later head that drips, a body that drips on after
-//! it was given up, answers that nobody takes, and clients that have gone without a word.
+//! A client's connection: bytes that become requests, one at a time, and answers that become bytes.
+//!
+//! The codec frames an answer by the request that it has decoded last. So nothing is decoded beyond a request before
+//! its answer is written: what the client sends ahead stays undecoded until then.
 
-use std::cell::Cell;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use actix_codec::{Decoder as _, Encoder as _, poll_read_buf};
+use actix_http::body::BodySize;
+use actix_http::error::{ParseError, PayloadError};
+use actix_http::h1::{Codec, Message, MessageType};
+use actix_http::{Request, Response, ServiceConfig};
+use actix_web::web::{Buf as _, Bytes, BytesMut};
 use rustix::net::sockopt;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite as _;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
 
 /// A connection on one thread of the server.
 pub(crate) struct ClientConnection {
     stream: TcpStream,
-    requests: Requests,
-    /// There while no request is seen to be under way.
-    idle: Option<Pin<Box<Sleep>>>,
+    peer: Option<SocketAddr>,
+    codec: Codec,
+    /// What came and is not decoded yet.
+    received: BytesMut,
+    requests: u64,
+    body: Body,
+    /// Waits for more of the body.
+    reader: Option<Waker>,
 }
 
-/// The requests on a connection; shared with those who answer them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Requests(Rc<Counted>);
-
-#[derive(Debug, Default)]
-struct Counted {
-    under_way: Cell<usize>,
-    /// When the last one ended.
-    ended: Cell<Option<Instant>>,
+/// The body of the request that was decoded last.
+enum Body {
+    /// There is no more of it.
+    Over,
+    /// There is more. The client may wait for these bytes before it sends it.
+    Coming(&'static [u8]),
+    /// The rest cannot be had.
+    Broken,
 }
 
-/// A request that is under way, until it is dropped.
-pub(crate) struct UnderWay(Requests);
+/// How much is read of what a client sends ahead.
+const READ_AHEAD: usize = 16 * 1024;
 
-/// For how long a connection may be without a request: longer than the pause between two that is allowed to those
-/// who send nothing.
-const IDLE_FOR: Duration = Duration::from_secs(10);
+/// How much room there is for what comes: most heads and bodies have less, and long polls keep it.
+const ROOM: usize = 4 * 1024;
+
+/// The least room worth a read.
+const LEAST_ROOM: usize = 1024;
 
 /// For how long bytes may lie untaken or unacknowledged.
 const TAKES_NOTHING_FOR: Duration = Duration::from_secs(30);
@@ -48,33 +59,193 @@ const TAKES_NOTHING_FOR: Duration = Duration::from_secs(30);
 const SILENT_FOR: Duration = Duration::from_secs(10);
 
 impl ClientConnection {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream, config: ServiceConfig) -> Self {
         if let Err(error) = set_limits(&stream) {
             tracing::debug!(%error, "a connection without limits");
         }
-        Self { stream, requests: Requests::default(), idle: None }
-    }
-
-    pub(crate) fn requests(&self) -> Requests {
-        self.requests.clone()
-    }
-
-    fn is_given_up(&mut self, cx: &mut Context<'_>) -> bool {
-        let Counted { under_way, ended } = &*self.requests.0;
-        if under_way.get() > 0 {
-            self.idle = None;
-            return false;
+        Self {
+            peer: stream.peer_addr().ok(),
+            stream,
+            codec: Codec::new(config),
+            received: BytesMut::new(),
+            requests: 0,
+            body: Body::Over,
+            reader: None,
         }
-        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep(IDLE_FOR)));
-        while idle.as_mut().poll(cx).is_ready() {
-            // A request that is answered at once is never seen to be under way from here.
-            match ended.get().map(|ended| ended + IDLE_FOR) {
-                Some(end) if end > Instant::now() => idle.as_mut().reset(end),
-                _ => return true,
+    }
+
+    /// Whether a request begins, or the client has ended.
+    pub(crate) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.received.is_empty() { self.poll_receive(cx) } else { Poll::Ready(true) }
+    }
+
+    /// The next request without its body; none if the client has ended.
+    pub(crate) fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Request>, ParseError>> {
+        loop {
+            match self.codec.decode(&mut self.received)? {
+                Some(Message::Item(request)) => return Poll::Ready(Ok(Some(self.begin(request)))),
+                // Only a body has chunks.
+                Some(Message::Chunk(_)) => return Poll::Ready(Ok(None)),
+                None if ready!(self.poll_receive(cx)) => {}
+                None => return Poll::Ready(Ok(None)),
             }
         }
-        false
     }
+
+    fn begin(&mut self, mut request: Request) -> Request {
+        self.requests += 1;
+        request.head_mut().peer_addr = self.peer;
+        self.body = match self.codec.message_type() {
+            MessageType::None => Body::Over,
+            _ if request.head().expect() => Body::Coming(CONTINUE),
+            _ => Body::Coming(b""),
+        };
+        request
+    }
+
+    /// The number of the request that was decoded last, if there is more of its body.
+    pub(crate) fn request_with_body(&self) -> Option<u64> {
+        matches!(self.body, Body::Coming(_)).then_some(self.requests)
+    }
+
+    /// The next part of the body of the request with this number. A client that waits for leave to send it is given
+    /// that here, where it is known that the body is wanted.
+    pub(crate) fn poll_body(
+        &mut self,
+        request: u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, PayloadError>>> {
+        if request != self.requests {
+            return Poll::Ready(Some(Err(PayloadError::Incomplete(None))));
+        }
+        let part = ready!(self.poll_part(cx));
+        match &part {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => self.body = Body::Broken,
+            None => self.body = Body::Over,
+        }
+        Poll::Ready(part)
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
+        loop {
+            match self.body {
+                Body::Over => return Poll::Ready(None),
+                Body::Broken => return Poll::Ready(Some(Err(PayloadError::Incomplete(None)))),
+                Body::Coming(_) => {}
+            }
+            match self.codec.decode(&mut self.received) {
+                Ok(Some(Message::Chunk(Some(bytes)))) => return Poll::Ready(Some(Ok(bytes))),
+                Ok(Some(_)) => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Some(Err(PayloadError::Io(malformed(&error))))),
+            }
+            ready!(self.poll_continue(cx)).map_err(PayloadError::Io)?;
+            match self.poll_receive(cx) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(Some(Err(PayloadError::Incomplete(None)))),
+                Poll::Pending => {
+                    self.reader = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn poll_continue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Body::Coming(owed @ [_, ..]) = self.body {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, owed))?;
+            self.body = Body::Coming(owed.get(written..).unwrap_or_default());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Passes over what came of the body. Whether that was the rest of it: else the next request cannot be found.
+    pub(crate) fn pass_body(&mut self) -> bool {
+        while let Body::Coming(_) = self.body {
+            match self.codec.decode(&mut self.received) {
+                Ok(Some(Message::Chunk(Some(_)))) => {}
+                Ok(Some(_)) => self.body = Body::Over,
+                Ok(None) => return false,
+                Err(_) => self.body = Body::Broken,
+            }
+        }
+        matches!(self.body, Body::Over)
+    }
+
+    /// Ready when the client has ended. To see that, some of what it sends ahead is read.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.received.len() < READ_AHEAD {
+            if !ready!(self.poll_receive(cx)) {
+                return Poll::Ready(());
+            }
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Receives more; false if there will be none.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.received.capacity() - self.received.len() < LEAST_ROOM {
+            self.received.reserve(ROOM);
+        }
+        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.received));
+        Poll::Ready(read.is_ok_and(|bytes| bytes > 0))
+    }
+
+    /// Receives and forgets until the client has ended.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.received.clear();
+            if !ready!(self.poll_receive(cx)) {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// The head of the answer to the request that was decoded last, and whether more requests may follow.
+    pub(crate) fn encode_head(
+        &mut self,
+        head: Response<()>,
+        size: BodySize,
+        to: &mut BytesMut,
+    ) -> io::Result<bool> {
+        self.codec.encode(Message::Item((head, size)), to)?;
+        Ok(self.codec.keep_alive())
+    }
+
+    /// A part of the answer's body; none is its end.
+    pub(crate) fn encode_part(&mut self, part: Option<Bytes>, to: &mut BytesMut) -> io::Result<()> {
+        self.codec.encode(Message::Chunk(part), to)
+    }
+
+    /// Lets the next answer be one to no request at all.
+    pub(crate) fn forget_request(&mut self) {
+        self.codec = Codec::new(self.codec.config().clone());
+    }
+
+    pub(crate) fn poll_write(&mut self, bytes: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !bytes.is_empty() {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => bytes.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Tells the client that nothing more comes.
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+fn malformed(error: &ParseError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the body is not well framed: {error}"))
 }
 
 fn set_limits(socket: impl AsFd) -> rustix::io::Result<()> {
@@ -86,128 +257,21 @@ fn set_limits(socket: impl AsFd) -> rustix::io::Result<()> {
     sockopt::set_tcp_user_timeout(&socket, TAKES_NOTHING_FOR.as_millis().try_into().unwrap_or(u32::MAX))
 }
 
-impl Requests {
-    /// One more, until what is returned is dropped.
-    pub(crate) fn begin(&self) -> UnderWay {
-        self.0.under_way.set(self.0.under_way.get() + 1);
-        UnderWay(self.clone())
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let Self(Requests(counted)) = self;
-        counted.under_way.set(counted.under_way.get().saturating_sub(1));
-        counted.ended.set(Some(Instant::now()));
-    }
-}
-
-impl AsyncRead for ClientConnection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.is_given_up(cx) {
-            // Nothing read is the end of what the client says.
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for ClientConnection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
-    use tokio::time::{advance, pause};
 
     use super::*;
 
-    async fn connect() -> (TcpStream, ClientConnection) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap());
-        let (client, accepted) = tokio::join!(client, listener.accept());
-        (client.unwrap(), ClientConnection::new(accepted.unwrap().0))
-    }
-
     #[tokio::test]
     async fn the_kernel_knows_the_limits() {
-        let (_client, connection) = connect().await;
-        assert!(sockopt::socket_keepalive(&connection.stream).unwrap());
-        assert_eq!(sockopt::tcp_keepidle(&connection.stream).unwrap(), SILENT_FOR);
-        assert_eq!(sockopt::tcp_user_timeout(&connection.stream).unwrap(), 30_000);
-    }
-
-    #[tokio::test]
-    async fn a_connection_without_a_request_ends() {
-        let (_client, mut connection) = connect().await;
-        pause();
-        let started = tokio::time::Instant::now();
-        assert_eq!(connection.read(&mut [0; 8]).await.unwrap(), 0);
-        assert!(started.elapsed() >= IDLE_FOR);
-    }
-
-    /// Whether a read ends at once: nobody has sent anything.
-    async fn poll(connection: &mut ClientConnection) -> bool {
-        std::future::poll_fn(|cx| {
-            Poll::Ready(Pin::new(&mut *connection).poll_read(cx, &mut ReadBuf::new(&mut [0; 8])).is_ready())
-        })
-        .await
-    }
-
-    #[tokio::test]
-    async fn requests_that_are_answered_at_once_keep_it() {
-        let (_client, mut connection) = connect().await;
-        pause();
-        for _ in 0..30 {
-            assert!(!poll(&mut connection).await);
-            drop(connection.requests().begin());
-            advance(IDLE_FOR / 10).await;
-        }
-        advance(IDLE_FOR * 8 / 10).await;
-        assert!(!poll(&mut connection).await, "the time begins with the last one's end");
-        advance(IDLE_FOR * 2 / 10).await;
-        assert!(poll(&mut connection).await);
-    }
-
-    #[tokio::test]
-    async fn a_request_may_take_its_time() {
-        let (_client, mut connection) = connect().await;
-        pause();
-        assert!(!poll(&mut connection).await);
-        let request = connection.requests().begin();
-        advance(IDLE_FOR * 10).await;
-        assert!(!poll(&mut connection).await, "it is under way");
-        drop(request);
-        assert!(!poll(&mut connection).await, "the time begins anew");
-        advance(IDLE_FOR * 2).await;
-        assert!(poll(&mut connection).await);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (_client, accepted) = tokio::join!(client, listener.accept());
+        let stream = accepted.unwrap().0;
+        set_limits(&stream).unwrap();
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), SILENT_FOR);
+        assert_eq!(sockopt::tcp_user_timeout(&stream).unwrap(), 30_000);
     }
 }

@@ -21,7 +21,7 @@ impl Document {
 pub(crate) fn routes(config: &mut ServiceConfig) {
     let page = Config::from("/openapi.json").validator_url("none");
     config
-        .service(web::resource("/openapi.json").route(web::get().to(openapi)).route(web::head().to(openapi)))
+        .service(web::resource("/openapi.json").route(web::get().to(openapi)))
         .service(web::resource("/docs").route(web::get().to(page_with_slash)))
         .service(SwaggerUi::new("/docs/{_:.*}").config(page));
 }

@@ -4,7 +4,7 @@
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::ALLOW;
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 
@@ -23,7 +23,7 @@ pub(crate) async fn as_problems(
     let Some(problem) = problem_of(&response) else { return Ok(response.map_into_boxed_body()) };
     let mut answer = problem.response(instance(response.request().path()));
     if let Some(allow) = response.headers().get(ALLOW) {
-        answer.headers_mut().insert(ALLOW, allow.clone());
+        answer.headers_mut().insert(ALLOW, with_head(allow));
     }
     Ok(response.into_response(answer))
 }
@@ -34,6 +34,16 @@ pub(crate) fn instance(path: &str) -> Option<&str> {
 }
 
 const LONGEST_INSTANCE: usize = 1024;
+
+/// Where GET is answered, HEAD is.
+fn with_head(allow: &HeaderValue) -> HeaderValue {
+    let names = allow.to_str().unwrap_or_default();
+    let has = |method: &str| names.split(',').any(|name| name.trim() == method);
+    match has("GET") && !has("HEAD") {
+        true => HeaderValue::from_str(&format!("{names}, HEAD")).unwrap_or_else(|_| allow.clone()),
+        false => allow.clone(),
+    }
+}
 
 fn problem_of<B>(response: &ServiceResponse<B>) -> Option<Problem> {
     let status = response.status();

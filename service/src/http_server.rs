@@ -1,25 +1,21 @@
-//! The HTTP/1 server: actix-web's, put together here because the connections are ours.
+//! The HTTP/1 server: the threads and the codec are actix's, the routes actix-web's; the conversation is ours.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::time::Duration;
 
-use actix_http::error::DispatchError;
-use actix_http::{HttpService, Protocol};
+use actix_http::ServiceConfig as CodecConfig;
 use actix_server::Server;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_service::{IntoServiceFactory as _, ServiceFactory as _, fn_factory, fn_service};
 use actix_web::dev::AppConfig;
 use actix_web::web::ServiceConfig;
 use tokio::net::TcpStream;
 
 use crate::app;
 use crate::client_connection::ClientConnection;
-
-/// How long a client may take for its first head, and pause between requests.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long an early answer may take to reach a client that is still sending.
-const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
+use crate::conversation::converse;
 
 /// More would only cost memory: handlers do not compute.
 const MAX_THREADS: usize = 4;
@@ -40,24 +36,22 @@ pub(crate) fn http_server(
         .shutdown_timeout(answer_within.as_secs());
     let stopping = builder.graceful_shutdown_signal();
     let server = builder.listen("http", listener, move || {
-        let stopping = stopping.clone();
-        let http = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
-            })
-            .keep_alive(PATIENCE)
-            .client_request_timeout(PATIENCE)
-            .client_disconnect_timeout(DISCONNECT_WITHIN)
-            // So that a request ends with its connection, and with it the wait.
-            .h1_allow_half_closed(false)
-            .on_connect_ext(|connection: &ClientConnection, data| drop(data.insert(connection.requests())))
-            .finish(map_config(app(routes.clone()).into_factory(), |()| AppConfig::default()));
-        fn_service(|stream: TcpStream| async {
-            let peer = stream.peer_addr().ok();
-            Ok::<_, DispatchError>((ClientConnection::new(stream), Protocol::Http1, peer))
+        let (routes, stopping) = (routes.clone(), stopping.clone());
+        fn_factory(move || {
+            let app = app(routes.clone()).into_factory().new_service(AppConfig::default());
+            let stopping = stopping.clone();
+            async move {
+                let (app, config) = (Rc::new(app.await?), CodecConfig::default());
+                Ok::<_, ()>(fn_service(move |stream: TcpStream| {
+                    let (app, config, stopping) = (app.clone(), config.clone(), stopping.clone());
+                    async move {
+                        let connection = ClientConnection::new(stream, config);
+                        converse(connection, &*app, stopping.notified()).await;
+                        Ok::<_, Infallible>(())
+                    }
+                }))
+            }
         })
-        .and_then(http)
     })?;
     Ok(server.run())
 }

@@ -20,13 +20,10 @@ const READYZ: &str = "/readyz";
 const METRICS: &str = "/metrics";
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    for (path, route) in [
-        (HEALTHZ, [web::get().to(alive), web::head().to(alive)]),
-        (READYZ, [web::get().to(ready), web::head().to(ready)]),
-        (METRICS, [web::get().to(metrics), web::head().to(metrics)]),
-    ] {
-        config.service(route.into_iter().fold(web::resource(path), |resource, route| resource.route(route)));
-    }
+    config
+        .service(web::resource(HEALTHZ).route(web::get().to(alive)))
+        .service(web::resource(READYZ).route(web::get().to(ready)))
+        .service(web::resource(METRICS).route(web::get().to(metrics)));
 }
 
 /// Whether the process is alive

@@ -1,6 +1,10 @@
 //! What all services do over HTTP, seen from outside.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+mod framing;
+mod hostile;
+mod raw;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::future::pending;
@@ -11,17 +15,13 @@ use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
+use raw::Client;
 use service::{IdInPath, Interrupted, JsonBody, MAX_BODY_SIZE, Problem, Shutdown, Timeout};
 use support::{MAX_REQUESTS, TestApp};
 use tokio::sync::Semaphore;
 
 fn routes(config: &mut ServiceConfig) {
-    config.service(
-        web::resource("/things/{thingId}")
-            .route(web::get().to(thing))
-            .route(web::head().to(thing))
-            .route(web::put().to(put)),
-    );
+    config.service(web::resource("/things/{thingId}").route(web::get().to(thing)).route(web::put().to(put)));
 }
 
 async fn thing(
@@ -70,6 +70,93 @@ async fn every_error_is_a_problem() {
     assert!(["GET", "HEAD", "PUT"].iter().all(|method| allow.contains(method)), "{allow}");
     let head = app.client.head(app.url("/things/one")).send().await.unwrap();
     assert_eq!((head.status().as_u16(), head.headers()["content-length"].to_str().unwrap()), (200, "3"));
+}
+
+#[tokio::test]
+async fn head_is_answered_where_get_is() {
+    let app = TestApp::start(routes);
+    for path in [
+        "/things/one",
+        "/things/missing",
+        "/nothing",
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/docs/",
+        "/docs/swagger-ui.css",
+        "/docs/nothing",
+    ] {
+        let mut client = Client::connect(app.address);
+        client
+            .write(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\nHEAD {path} HTTP/1.1\r\nhost: x\r\n\r\n"))
+            .await;
+        let (get, head) = (client.answer(false).await.unwrap(), client.answer(true).await.unwrap());
+        assert_eq!(head.head, get.head, "{path}");
+    }
+    let metrics = app.client.head(app.url("/metrics")).send().await.unwrap();
+    assert_eq!(metrics.status(), 200);
+    // It is counted as what it was.
+    let page = metrics_page(&app).await;
+    let line = r#"http_requests_total{method="HEAD",route="/things/{thingId}",status="200"} 1"#;
+    assert!(page.lines().any(|found| found == line), "{page}");
+}
+
+async fn metrics_page(app: &TestApp) -> String {
+    app.get("/metrics").await.text().await.unwrap()
+}
+
+#[tokio::test]
+async fn no_cache_gives_an_answer_again_without_asking() {
+    let app = TestApp::start(|config| {
+        routes(config);
+        let tagged = || async { HttpResponse::Ok().insert_header(("etag", "\"1\"")).body("tagged") };
+        let kept =
+            || async { HttpResponse::Ok().insert_header(("cache-control", "max-age=60")).body("kept") };
+        config.route("/tagged", web::get().to(tagged)).route("/kept", web::get().to(kept));
+    });
+    for (path, expected) in [
+        ("/things/one", "no-store"),
+        ("/things/missing", "no-store"),
+        ("/nothing", "no-store"),
+        ("/healthz", "no-store"),
+        ("/readyz", "no-store"),
+        ("/metrics", "no-store"),
+        ("/openapi.json", "no-store"),
+        ("/docs", "no-store"),
+        ("/tagged", "no-cache"),
+        ("/kept", "max-age=60"),
+    ] {
+        assert_eq!(app.get(path).await.headers()["cache-control"], expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_body_is_told_what_would_be_taken() {
+    let app = TestApp::start(routes);
+    for (name, value, accept, accept_encoding) in [
+        ("content-type", "text/plain", Some("application/json"), None),
+        ("content-encoding", "gzip", None, Some("identity")),
+        ("content-encoding", "identity, br", None, Some("identity")),
+    ] {
+        let request = app.client.put(app.url("/things/one")).body("[]");
+        let head = [("content-type", "application/json")].into_iter().filter(|head| head.0 != name);
+        let request =
+            head.chain([(name, value)]).fold(request, |request, (name, value)| request.header(name, value));
+        let response = request.send().await.unwrap();
+        let said = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+        assert_eq!((said("accept"), said("accept-encoding")), (accept, accept_encoding), "{name}: {value}");
+        assert_eq!(status(response).await, 415, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_no_part_of_a_body() {
+    let app = TestApp::start(routes);
+    for (body, length) in [("\u{feff}[]", "2"), ("[]\u{feff}", "5"), ("\u{feff}", "0")] {
+        let request = app.client.put(app.url("/things/one")).header("content-type", "application/json");
+        assert_eq!(request.body(body).send().await.unwrap().text().await.unwrap(), length, "{body:?}");
+    }
 }
 
 #[tokio::test]
@@ -263,14 +350,13 @@ async fn a_request_that_drips_is_given_up() {
         all_of("a body", body),
         all_of("chunks", chunks),
     );
-    // Without a request there is nothing to answer.
-    assert!(nothing.is_empty() || nothing.starts_with("HTTP/1.1 408 "), "{nothing}");
-    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
-    assert!(later.starts_with("HTTP/1.1 200 "), "the first one was answered: {later}");
-    for answer in [body, chunks] {
+    assert_eq!(nothing, "", "without a request there is nothing to answer");
+    let (first, later) = later.split_at(later.rfind("HTTP/1.1 ").unwrap());
+    assert!(first.starts_with("HTTP/1.1 200 "), "the first one was answered: {first}");
+    for (answer, late) in [(&*head, "head"), (later, "head"), (&body, "body"), (&chunks, "body")] {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 408 "), "{answer}");
-        assert!(body.contains("the body did not come in time"), "{answer}");
+        assert!(body.contains(&format!("the {late} did not come")), "{answer}");
     }
     let page = app.get("/metrics").await.text().await.unwrap();
     assert!(page.contains("\nhttp_requests_under_way 0\n"), "{page}");
