@@ -1,5 +1,7 @@
 //! From the first start to the second stop.
 
+use std::time::{Duration, Instant};
+
 use local_kafka::{Config, LocalKafka};
 use serde_json::{Value, json};
 
@@ -56,6 +58,20 @@ async fn a_life_and_the_next() {
     let order = pipeline.order("second").await;
     assert_eq!(order["state"], "VALIDATED", "{order}");
     pipeline.stop("INT");
+}
+
+/// The mail server takes connections and says nothing. Orchestrators give a process 10 s.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_over_in_time_though_a_mail_is_under_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", silent.local_addr().unwrap());
+    let pipeline = Up::start(directory.path(), &["--smtp-url", &url, "--shutdown-timeout", "5s"]).ready();
+    pipeline.order("first").await;
+    let _connection = silent.accept().await.unwrap();
+    let begun = Instant::now();
+    pipeline.stop("TERM");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
