@@ -12,7 +12,7 @@ pub fn topology() -> Topology {
     let mut builder = Topology::builder("details-service");
 
     builder
-        .source_if(&topics::ORDERS.values_as(|order: &Draft| &order.id), Draft::may_be_in)
+        .source_if(&topics::ORDERS.values_as(|order: &Draft| Some(&order.id)), Draft::may_be_in)
         .process(DetailsCheck)
         .sink(&topics::ORDER_VALIDATIONS);
 

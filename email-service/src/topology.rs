@@ -34,7 +34,7 @@ pub fn topology() -> EmailTopology {
     let tiers = topics::TIERS.map(|topic| topic.values_as(order_id));
 
     builder
-        .source_if(&topics::ORDERS.values_as(|order: &DecidedOrder| &order.head.id), DecidedOrder::may_be_in)
+        .source_if(&topics::ORDERS.values_as(|order: &DecidedOrder| Some(&order.head.id)), DecidedOrder::may_be_in)
         .commit_late(|_, _| true)
         .process(Deduplicate { decided })
         .process(FindCustomer { customers, waiting })

@@ -24,7 +24,7 @@ fn with_stores(policy: FraudPolicy) -> (Topology, Stores) {
     let hours = builder.store("hours");
 
     builder
-        .source_if(&topics::ORDERS.values_as(|order: &PricedOrder| &order.id), PricedOrder::matters)
+        .source_if(&topics::ORDERS.values_as(|order: &PricedOrder| Some(&order.id)), PricedOrder::matters)
         .commit_late(|_, order: &PricedOrder| order.state.is_final())
         .flat_map(|_, order| Purchase::of(order))
         .repartition("orders-by-customer")

@@ -20,7 +20,7 @@ pub fn topology() -> (Topology, Stores) {
     let stores = Stores::new(&mut builder);
 
     let received = builder
-        .source(&topics::ORDERS.values_as(|order: &Basket| &order.id))
+        .source(&topics::ORDERS.values_as(|order: &Basket| Some(&order.id)))
         .commit_late(|_, order| order.state.is_final())
         .process(ReceiveOrder { stores });
     let verdicts = received.clone().filter_map_values(|_, received: Received| received.verdict());

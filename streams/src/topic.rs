@@ -11,7 +11,7 @@ pub struct Topic<K, V> {
     pub(crate) key_of: KeyOf<K, V>,
 }
 
-/// Finds the key that a value names, where values name their keys.
+/// Finds the key that a value names, where values name their keys and this one does.
 pub(crate) type KeyOf<K, V> = Option<fn(&V) -> Option<&K>>;
 
 impl<K, V> Topic<K, V> {
@@ -25,7 +25,7 @@ impl<K, V> Topic<K, V> {
         Self { cleanup: Cleanup::Compact { min_lag }, ..self }
     }
 
-    /// The same topic, whose values name their keys: `key_of` finds the key in a value. No reader takes a record under
+    /// The same topic, whose values name their keys: `key_of` finds the key in a value that does. No reader takes a record under
     /// another key than its value names.
     pub const fn keyed_by(self, key_of: fn(&V) -> Option<&K>) -> Self {
         Self { key_of: Some(key_of), ..self }
@@ -34,7 +34,7 @@ impl<K, V> Topic<K, V> {
     /// The same topic with its values seen as those of another type, which has the same JSON or reads less of it:
     /// what a reader does not need costs it little more than to be passed over. `key_of` is as for
     /// [`Topic::keyed_by`].
-    pub const fn values_as<W>(self, key_of: fn(&W) -> &K) -> Topic<K, W> {
+    pub const fn values_as<W>(self, key_of: fn(&W) -> Option<&K>) -> Topic<K, W> {
         Topic { name: self.name, cleanup: self.cleanup, key_of: Some(key_of) }
     }
 

@@ -18,7 +18,7 @@ fn build(policy: AggregatorPolicy) -> (Topology, CaseStore) {
     let store = CaseStore::declare(&mut builder);
 
     builder
-        .source_if(&ORDERS.values_as(|order: &Standing| &order.id), Standing::may_be_in)
+        .source_if(&ORDERS.values_as(|order: &Standing| Some(&order.id)), Standing::may_be_in)
         .process(TakeOrder { policy, store })
         .sink(&ORDER_OUTCOMES);
     builder.source(&ORDER_VALIDATIONS).process(TakeVerdict { policy, store }).sink(&ORDER_OUTCOMES);

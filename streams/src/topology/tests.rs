@@ -84,7 +84,7 @@ fn dead_letters(driver: &mut TestDriver) -> Vec<(String, String)> {
 #[test]
 fn values_can_be_read_as_another_type() {
     let mut builder = Topology::builder("spending");
-    let payments = builder.source(&PAYMENTS.values_as(|payment: &SmallPayment| &payment.account));
+    let payments = builder.source(&PAYMENTS.values_as(|payment: &SmallPayment| Some(&payment.account)));
     payments.filter_map_values(|_, payment| Some(i64::from(payment.amount))).sink(&SPENT);
     let mut driver = TestDriver::new(builder.build());
     for (account, amount) in [("a-1", 70), ("a-1", 700), ("a-2", 7)] {
