@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use lettre::message::Mailbox;
-use service::{Background, Environment, Gauge, RunningService, SecretFile, StartServiceError, duration, topics};
+use service::{
+    Background, Environment, Gauge, RunningService, SecretFile, StartServiceError, duration, topics,
+};
 use streams::ClientError;
 use tokio::runtime::Handle;
 use utoipa::OpenApi as _;

@@ -34,7 +34,10 @@ pub fn topology() -> EmailTopology {
     let tiers = topics::TIERS.map(|topic| topic.values_as(order_id));
 
     builder
-        .source_if(&topics::ORDERS.values_as(|order: &DecidedOrder| Some(&order.head.id)), DecidedOrder::may_be_in)
+        .source_if(
+            &topics::ORDERS.values_as(|order: &DecidedOrder| Some(&order.head.id)),
+            DecidedOrder::may_be_in,
+        )
         .commit_late(|_, _| true)
         .process(Deduplicate { decided })
         .process(FindCustomer { customers, waiting })
@@ -43,8 +46,8 @@ pub fn topology() -> EmailTopology {
     EmailTopology { topology: builder.build(), customers, decided, waiting }
 }
 
-fn order_id(record: &TierRecord<DecidedOrder>) -> &OrderId {
-    &record.order.head.id
+fn order_id(record: &TierRecord<DecidedOrder>) -> Option<&OrderId> {
+    Some(&record.order.head.id)
 }
 
 /// Which of [`topics::TIERS`] a record belongs to. Whom nobody knows has the level that everybody has.

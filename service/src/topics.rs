@@ -16,8 +16,9 @@ pub const ORDER_REQUESTS: Topic<OrderId, OrderRequest> =
 
 /// Orders in their new state. Written by the orders-service topology, whose view's changelog it is. A state
 /// stays for a week before compaction may drop it, so that a consumer that was away sees most of them.
-pub const ORDERS: Topic<OrderId, Order> =
-    Topic::new(names::ORDERS).compacted(Duration::from_secs(7 * 24 * 60 * 60)).keyed_by(|order| Some(&order.id));
+pub const ORDERS: Topic<OrderId, Order> = Topic::new(names::ORDERS)
+    .compacted(Duration::from_secs(7 * 24 * 60 * 60))
+    .keyed_by(|order| Some(&order.id));
 
 /// Verdicts. Written by the three validators, each for its own check.
 pub const ORDER_VALIDATIONS: Topic<OrderId, Verdict> =

@@ -231,7 +231,8 @@ impl Restorer {
                 warn!(%error, "restore: trying again");
                 self.start_over();
                 // A batch that cannot be read stays one.
-                let is_refused = matches!(&error, RestoreError::Client(error) if error.kind == ErrorKind::Refused);
+                let is_refused =
+                    matches!(&error, RestoreError::Client(error) if error.kind == ErrorKind::Refused);
                 self.requests.wait(if is_refused { STORE_RETRY } else { RETRY });
             }
         }

@@ -328,8 +328,7 @@ fn begin(
             config.replication_factor,
         );
         let known = state.changelogs(name);
-        let retention =
-            topics.ensure(&mut **admin, known.as_ref(), || application.clients.reader(name))?;
+        let retention = topics.ensure(&mut **admin, known.as_ref(), || application.clients.reader(name))?;
         state.note_changelogs(name, topics.changelogs())?;
         retention
     };
