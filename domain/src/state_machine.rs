@@ -70,6 +70,7 @@ pub enum OrderEvent<'a> {
 
 /// What an event does to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most often it is the largest")]
 pub enum Transition {
     /// The order is now this.
     Changed(Order),

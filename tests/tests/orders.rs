@@ -143,7 +143,7 @@ async fn a_misplaced_request_takes_no_stock(pipeline: &Deployment, ids: &mut Vec
         order: order_asked_for.unwrap(),
         requested_at: domain::timestamp_from_millis(1_772_359_201_000),
     };
-    let key = request.order_id().clone();
+    let key = request.order_id().unwrap().clone();
     let (home, partition) = pipeline.log().misplace(&ORDER_REQUESTS, &key, &request).await;
 
     let dead = pipeline.log().await_records("orders-service-dlq", 1);

@@ -42,7 +42,8 @@ pub(crate) fn an_open_transaction_holds_back_the_last_stable_offset(world: &dyn 
 
     assert_eq!(ends(world, &in_0).high, 3, "the end counts what is open");
     let mut reader = reader_at(world, &in_0, 0);
-    let stable = |reader: &mut dyn streams::Reader| reader.last_stable_offsets(&[in_0.clone()]).unwrap();
+    let stable =
+        |reader: &mut dyn streams::Reader| reader.last_stable_offsets(std::slice::from_ref(&in_0)).unwrap();
     assert_eq!(stable(&mut *reader), [1]);
     assert_eq!(values(world, &mut *reader, 1), ["before"]);
     never(world, "beyond the last stable offset", || reader.poll(WAIT).unwrap());
