@@ -91,6 +91,10 @@ mod tests {
             unreachable!("only ends are asked for")
         }
 
+        fn last_stable_offsets(&mut self, _: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
+            unreachable!("only ends are asked for")
+        }
+
         fn assign(&mut self, _: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
             unreachable!("only ends are asked for")
         }

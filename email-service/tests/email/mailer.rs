@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::fake_kafka::{Failure, FakeKafka};
-use crate::samples::{ada, parsed, sender, validated};
+use crate::samples::{ada, sender, validated};
 use crate::smtp_server::SmtpServer;
 
 /// Accepts mails, unless told otherwise.

@@ -140,10 +140,6 @@ impl GroupConsumer for Failing<dyn GroupConsumer> {
         Ok(event)
     }
 
-    fn last_stable_offsets(&mut self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
-        self.client.last_stable_offsets(partitions)
-    }
-
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
         self.client.assign(positions)
     }
@@ -208,6 +204,10 @@ impl Reader for Failing<dyn Reader> {
     fn watermarks(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Watermarks>, ClientError> {
         self.double.troubles.kafka("watermarks")?;
         self.client.watermarks(partitions)
+    }
+
+    fn last_stable_offsets(&mut self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ClientError> {
+        self.client.last_stable_offsets(partitions)
     }
 
     fn assign(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), ClientError> {
