@@ -151,11 +151,12 @@ impl Mailer {
     /// Kafka refused what will not go better by trying again at once. Nothing is lost: whoever calls again
     /// goes on after the last commit.
     pub fn run(&self, stop: &StopRequest) -> Result<(), MailerError> {
+        let mut trouble = Trouble::default();
         while !stop.is_requested() {
             match self.join(stop) {
                 Ok(Some(member)) => return serve(member, stop),
                 Ok(None) => thread::park_timeout(PAUSE),
-                Err(error) => wait_if_retriable(error)?,
+                Err(error) => trouble.wait_if_retriable(error)?,
             }
         }
         Ok(())
@@ -182,21 +183,40 @@ pub enum MailerError {
 }
 
 fn serve(mut member: Member<'_>, stop: &StopRequest) -> Result<(), MailerError> {
-    let mut result = Ok(());
+    let (mut result, mut trouble) = (Ok(()), Trouble::default());
     while result.is_ok() && !stop.is_requested() {
-        result = member.turn().or_else(wait_if_retriable);
+        result = match member.turn() {
+            Ok(()) => {
+                trouble = Trouble::default();
+                Ok(())
+            }
+            Err(error) => trouble.wait_if_retriable(error),
+        };
     }
     member.leave();
     result
 }
 
-fn wait_if_retriable(error: MailerError) -> Result<(), MailerError> {
-    match error {
-        MailerError::Kafka(error) if error.kind == ErrorKind::Retriable => {
-            tracing::warn!(%error, "the mailer tries again");
-            thread::park_timeout(PAUSE);
-            Ok(())
+/// A topic that was just made, or a coordinator that moves, takes a moment that nobody needs to hear of.
+const MOMENT: Duration = Duration::from_secs(5);
+
+/// Since when trying again has not helped.
+#[derive(Default)]
+struct Trouble {
+    since: Option<Instant>,
+}
+
+impl Trouble {
+    fn wait_if_retriable(&mut self, error: MailerError) -> Result<(), MailerError> {
+        match error {
+            MailerError::Kafka(error) if error.kind == ErrorKind::Retriable => {
+                if self.since.get_or_insert_with(Instant::now).elapsed() >= MOMENT {
+                    tracing::warn!(%error, "the mailer tries again");
+                }
+                thread::park_timeout(PAUSE);
+                Ok(())
+            }
+            error => Err(error),
         }
-        error => Err(error),
     }
 }

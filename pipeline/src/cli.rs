@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Up(UpArgs),
+    Up(Box<UpArgs>),
     Simulate(SimulateArgs),
     Bench(BenchArgs),
 }

@@ -30,7 +30,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         match cli.command {
-            Command::Up(args) => up::up(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Up(args) => up::up(*args).await.map(|()| ExitCode::SUCCESS),
             Command::Simulate(args) => simulate::simulate(&args).await,
             Command::Bench(args) => bench::bench(&args).await,
         }

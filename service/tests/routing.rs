@@ -193,7 +193,7 @@ async fn echo(
 /// its connections with it.
 fn client() -> &'static reqwest::Client {
     static CLIENT: LazyLock<reqwest::Client> =
-        LazyLock::new(|| reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap());
+        LazyLock::new(|| service::http_client().pool_max_idle_per_host(0).build().unwrap());
     &CLIENT
 }
 

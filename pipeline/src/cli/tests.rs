@@ -11,7 +11,7 @@ fn parse(arguments: &str) -> Result<Command, String> {
 #[track_caller]
 fn up(arguments: &str) -> UpArgs {
     match parse(&format!("up {arguments}")) {
-        Ok(Command::Up(args)) => args,
+        Ok(Command::Up(args)) => *args,
         other => panic!("{arguments}: {other:?}"),
     }
 }
