@@ -17,7 +17,7 @@ use streams::{
 
 use super::outbox::LARGEST_VALUE;
 
-/// The mails that wait, by their names; and under [`BEGUN`], in each partition, that the mailer has begun with it.
+/// The mails that wait, by their names; and under the key `begun`, in each partition, that the mailer has begun with it.
 pub const WAITING: Topic<String, WaitingMail> = Topic::new("email-waiting").compacted(Duration::ZERO);
 
 /// No mail has this name: they have dots.
